@@ -1,0 +1,97 @@
+/// Which vCPUs a run lets execute.
+package enum RunScope: Sendable, Equatable {
+    case one(Int)
+    case all
+}
+
+/// How a private page is looked at.
+package enum MemoryView: Sendable, Equatable {
+    /// As the guest sees it through a mapping with the C-bit.
+    case `private`
+    /// As the hypervisor and every mapping without the C-bit see it: private pages are scrambled.
+    case shared
+    /// Each page in the way the guest last used it.
+    case asUsed
+}
+
+/// What the guest's page tables say of an address.
+package struct Translation: Sendable, Equatable {
+    package var address: GuestPhysicalAddress
+    /// The C-bit of the mapping.
+    package var isPrivate: Bool
+
+    package init(address: GuestPhysicalAddress, isPrivate: Bool) {
+        self.address = address
+        self.isPrivate = isPrivate
+    }
+}
+
+/// What a machine can do, asked before a call.
+package struct MachineTraits: Sendable, Equatable {
+    package var name: String
+    /// Whether registers and private memory can be read from outside the guest.
+    package var seesProtectedState: Bool
+    /// Whether a vCPU can be stopped after one instruction and at an address.
+    package var steps: Bool
+    /// Whether the host may preset the GHCB MSR (setup `host`).
+    package var presetsGHCB: Bool
+
+    package init(name: String, seesProtectedState: Bool, steps: Bool, presetsGHCB: Bool) {
+        self.name = name
+        self.seesProtectedState = seesProtectedState
+        self.steps = steps
+        self.presetsGHCB = presetsGHCB
+    }
+}
+
+/// A call that a machine cannot carry out.
+package enum MachineError: Error, Sendable, Equatable {
+    /// The machine refuses the operation; the text says what, why, and what to do.
+    case refused(String)
+    /// No RAM is behind these bytes.
+    case noMemory(GuestPhysicalAddress, count: Int)
+    case noSuchVCPU(Int)
+}
+
+/// One VM as KVM's userspace sees it: the seam between the debugger and whatever runs the guest.
+///
+/// Not thread safe; the `InterruptFlag` a machine is made with may be raised by any thread.
+package protocol Machine: AnyObject {
+    var traits: MachineTraits { get }
+    var vcpuCount: Int { get }
+
+    /// Runs until something happens or `limit` instructions are executed, over all vCPUs of the scope.
+    ///
+    /// An exchange or a port or memory access that was completed since is finished first, and reported, before the next
+    /// instruction. A vCPU that stands on a breakpoint executes that instruction first. The corresponding ioctl is `KVM_RUN`.
+    /// - Returns: the exit and the vCPU it belongs to.
+    func run(_ scope: RunScope, limit: UInt64) throws(MachineError) -> (vcpu: Int, exit: VCPUExit)
+
+    /// Answers the access that the last `.io` or `.mmio` exit of this vCPU left open; empty for output.
+    func complete(_ vcpu: Int, with data: [UInt8]) throws(MachineError)
+
+    /// Instructions that the vCPU has executed since launch; one iteration of REP is one.
+    func instructions(of vcpu: Int) -> UInt64
+
+    /// The vCPU's registers; hidden under SEV-ES (`KVM_GET_REGS` fails with EINVAL).
+    func registers(of vcpu: Int) -> Reading<RegisterFile>
+    func setRegister(_ register: Register, of vcpu: Int, to value: UInt64) throws(MachineError)
+    func systemRegisters(of vcpu: Int) -> Reading<SystemRegisters>
+
+    /// Walks the guest's page tables without setting any bit in them; `nil`: not mapped.
+    func translate(_ address: GuestVirtualAddress, on vcpu: Int) -> Reading<Translation?>
+    /// Reads guest physical memory; hidden where the view is protected or no RAM is there.
+    func read(_ address: GuestPhysicalAddress, count: Int, as view: MemoryView) -> Reading<[UInt8]>
+    func write(_ bytes: [UInt8], to address: GuestPhysicalAddress, as view: MemoryView)
+        throws(MachineError)
+    /// Whether the guest last used the page as private; hidden where no RAM is.
+    func isPrivate(_ page: GuestPhysicalAddress) -> Reading<Bool>
+
+    /// What vCPUs did that lint rules judge besides VMGEXITs, in order, since the last call.
+    ///
+    /// Empty where the machine cannot see it; a rule whose observation never comes never fires.
+    func takeObservations() -> [Observation]
+
+    /// Replaces the set of addresses at which every vCPU stops before execution.
+    func setBreakpoints(_ addresses: Set<GuestVirtualAddress>) throws(MachineError)
+}
