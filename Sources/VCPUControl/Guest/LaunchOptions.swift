@@ -1,0 +1,31 @@
+/// What the user chooses for a launch, besides the guest.
+package struct LaunchOptions: Sendable, Equatable {
+    package var setup: GHCBSetup
+    /// The highest GHCB protocol version that the VM offers, 1 or 2.
+    package var ghcbVersion: Int
+    package var vcpus: Int
+    /// Size of the guest's RAM in bytes; sevdbg's own pages lie above it.
+    package var memory: UInt64
+    /// At most six: what the entry finds in rdi, rsi, rdx, rcx, r8 and r9.
+    package var arguments: [Argument]
+
+    /// One argument of the guest's entry.
+    package enum Argument: Sendable, Equatable {
+        case value(UInt64)
+        /// `@vcpu`: the number of the vCPU.
+        case vcpuNumber
+        /// The address of a symbol.
+        case symbol(String)
+    }
+
+    package init(
+        setup: GHCBSetup = .trampoline, ghcbVersion: Int = 2, vcpus: Int = 1,
+        memory: UInt64 = 16 << 20, arguments: [Argument] = []
+    ) {
+        self.setup = setup
+        self.ghcbVersion = ghcbVersion
+        self.vcpus = vcpus
+        self.memory = memory
+        self.arguments = arguments
+    }
+}
