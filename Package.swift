@@ -18,14 +18,18 @@ let package = Package(
     ],
     targets: [
         .target(name: "CKVM", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .systemLibrary(name: "CZydis"),
         .target(
             name: "VCPUControl",
             dependencies: [
-                "CKVM", .product(name: "SystemPackage", package: "swift-system"),
+                "CKVM", "CZydis", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "CNativeOracle", path: "Tests/CNativeOracle",
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .testTarget(
-            name: "VCPUControlTests", dependencies: ["VCPUControl"],
+            name: "VCPUControlTests", dependencies: ["VCPUControl", "CNativeOracle", "CZydis"],
             swiftSettings: strict),
     ]
 )

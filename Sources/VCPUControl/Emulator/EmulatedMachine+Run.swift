@@ -1,0 +1,120 @@
+/// Running vCPUs until something happens.
+///
+/// Unsafe: runs the vCPUs in place; numbers are checked first.
+extension EmulatedMachine {
+    package func run(
+        _ scope: RunScope, limit: UInt64
+    ) throws(MachineError) -> (vcpu: Int, exit: VCPUExit) {
+        if case .one(let number) = scope { _ = try checked(number) }
+        if activities.hasUnfinished, let finished = try finishExchange(scope) { return finished }
+        let result = runSlices(scope, limit: limit)
+        switch result.exit {
+        case .limit, .breakpoint, .interrupted: stoodStill = result.vcpu
+        default: stoodStill = nil
+        }
+        return result
+    }
+
+    /// Executes slice by slice; the interrupt flag is looked at before each.
+    private func runSlices(_ scope: RunScope, limit: UInt64) -> (vcpu: Int, exit: VCPUExit) {
+        var left = limit
+        var current: Int
+        var fresh = FreshStart(stoodStill: stoodStill, scope: scope)
+        repeat {
+            guard let next = nextVCPU(scope) else { return (turn(of: scope), .idle) }
+            current = next
+            if interrupt.isRaised, interrupt.take() { return (current, .interrupted) }
+            guard left > 0 else { break }
+            if !breakpoints.isEmpty, !fresh.take(current), standsOnBreakpoint(current) {
+                return (current, .breakpoint)
+            }
+            let (spent, exit) = runSlice(current, limit: min(left, slice(scope)))
+            left -= min(left, spent)
+            if case .all = scope { scheduler.spend(spent, of: vcpuCount) }
+            if exit != .limit { return (current, report(exit, of: current)) }
+        } while left > 0
+        return (current, .limit)
+    }
+
+    /// Runs one vCPU without looking elsewhere.
+    private func runSlice(_ number: Int, limit: UInt64) -> (spent: UInt64, exit: CoreExit) {
+        let before = unsafe vcpus[number].retired
+        unsafe vcpus[number].events.timeStampBase = executed &- before
+        let exit = unsafe vcpus[number].run(limit: limit)
+        let spent = unsafe vcpus[number].retired &- before
+        executed &+= spent
+        if unsafe !vcpus[number].events.watched.isEmpty { collectObservations(of: number) }
+        return (spent, exit)
+    }
+
+    /// Instructions until the next look at the interrupt flag or the next vCPU's turn.
+    private func slice(_ scope: RunScope) -> UInt64 {
+        if case .all = scope { scheduler.left } else { Scheduler.quantum }
+    }
+
+    private func standsOnBreakpoint(_ number: Int) -> Bool {
+        breakpoints.contains(unsafe vcpus[number].rip)
+    }
+
+    private func turn(of scope: RunScope) -> Int {
+        if case .one(let number) = scope { number } else { scheduler.turn }
+    }
+
+    /// The vCPU that runs next; `nil` when none of the scope can.
+    private func nextVCPU(_ scope: RunScope) -> Int? {
+        if case .one(let number) = scope { return isRunning(number) ? number : nil }
+        for _ in 0..<vcpuCount {
+            if isRunning(scheduler.turn) { return scheduler.turn }
+            scheduler.pass(of: vcpuCount)
+        }
+        return nil
+    }
+
+    private func isRunning(_ number: Int) -> Bool {
+        activities.isRunning(number)
+    }
+
+    /// Turns what the core says into an exit of the machine.
+    private func report(_ exit: CoreExit, of number: Int) -> VCPUExit {
+        switch exit {
+        case .limit: return .limit
+        case .breakpoint: return .breakpoint
+        case .unimplemented(let bytes): return .unimplemented(bytes)
+        case .halt:
+            activities[number] = .halted
+            return .halt
+        case .shutdown(let text):
+            endAll()
+            return .shutdown(text)
+        case .vmgexit: return exchange(of: number)
+        }
+    }
+
+    /// Ends the VM.
+    func endAll() {
+        activities.endAll()
+    }
+}
+
+/// Which vCPUs may step off a breakpoint that they stand on at the start of a run.
+///
+/// The one that a run names, and the one that the last run left standing; the others have not
+/// been seen at their breakpoint yet.
+private struct FreshStart {
+    private var allowed: Int?
+
+    init(stoodStill: Int?, scope: RunScope) {
+        if case .one(let number) = scope {
+            allowed = stoodStill == nil ? nil : number
+        } else {
+            allowed = stoodStill
+        }
+    }
+
+    /// Whether this is the first slice of such a vCPU.
+    mutating func take(_ number: Int) -> Bool {
+        guard allowed == number else { return false }
+        allowed = nil
+        return true
+    }
+}
