@@ -1,0 +1,132 @@
+// What `info` shows.
+extension Session {
+    func info(_ topic: InfoTopic, _ arguments: [String]) throws(CommandFailure) -> CommandAnswer {
+        if let first = arguments.first, topic != .registers, topic != .exits {
+            throw CommandFailure("info \(topic.rawValue): `\(first)` does not belong here")
+        }
+        switch topic {
+        case .registers: return .registers(try registerListing(arguments))
+        case .ghcb: return .ghcb(ghcbListing)
+        case .msr: return .msr((0..<machine.vcpuCount).map(msrListing))
+        case .exits: return .exits(try exits(arguments))
+        case .findings: return .findings(findings)
+        case .breakpoints: return .breakpoints(breakpoints.all)
+        case .vcpus: return .vcpus((0..<machine.vcpuCount).map(vcpuListing))
+        case .memory: return .pages(pages)
+        case .setup: return .setup(setupListing)
+        }
+    }
+
+    private func registerListing(
+        _ arguments: [String]
+    ) throws(CommandFailure) -> RegisterListing {
+        var (names, systemNames): ([Register], [SystemRegisterName]) = ([], [])
+        for argument in arguments {
+            let name = String(argument.drop { $0 == "$" })
+            switch NamedRegister(name) {
+            case .part(let register, _, _): names.append(register)
+            case .system(let register): systemNames.append(register)
+            case nil: throw CommandFailure("info registers: there is no register \(argument)")
+            }
+        }
+        if arguments.isEmpty {
+            (names, systemNames) = (Register.allCases, SystemRegisterName.allCases)
+        }
+        let general = machine.registers(of: current)
+        let rip = general.value.map { GuestVirtualAddress($0[.rip]) }
+        return RegisterListing(
+            vcpu: current, general: general, system: machine.systemRegisters(of: current),
+            names: names, systemNames: systemNames, symbol: rip.flatMap(symbols.describe))
+    }
+
+    private func exits(_ arguments: [String]) throws(CommandFailure) -> [ExchangeRecord] {
+        var (count, filter) = (20, ExitFilter.all)
+        for argument in arguments {
+            if let number = Int(argument), number > 0 {
+                count = number
+            } else {
+                filter = try ExitFilter.parse(argument)
+            }
+        }
+        return exchanges.last(count, matching: filter)
+    }
+
+    func vcpuListing(_ number: Int) -> VCPUListing {
+        let vcpu = vcpu(number)
+        return VCPUListing(
+            vcpu: vcpu, symbol: vcpu.rip.value.flatMap(symbols.describe),
+            isCurrent: number == current)
+    }
+
+    var setupListing: SetupListing {
+        SetupListing(
+            machine: machine.traits, guest: configuration.image.name,
+            entry: configuration.image.entry, options: options, cBit: plan.cBit)
+    }
+
+    /// RAM by the way its pages were last used.
+    private var pages: [PageRange] {
+        var ranges: [PageRange] = []
+        for page in 0..<plan.ramSize / 4096 {
+            let start = GuestPhysicalAddress(page * 4096)
+            let end = GuestPhysicalAddress(start.rawValue + 4096)
+            let isPrivate = machine.isPrivate(start)
+            if let last = ranges.last, last.isPrivate == isPrivate {
+                ranges[ranges.count - 1].end = end
+            } else {
+                ranges.append(PageRange(start: start, end: end, isPrivate: isPrivate))
+            }
+        }
+        return ranges
+    }
+}
+
+// The GHCB and its MSR.
+extension Session {
+    /// What the GHCB MSR holds; where it is protected, what the last VMGEXIT showed of it.
+    func ghcbMSR(of vcpu: Int) -> Reading<UInt64> {
+        switch machine.systemRegisters(of: vcpu).map(\.ghcb) {
+        case .hidden(let reason):
+            exchanges.last(of: vcpu).map { .known($0.msr, from: .ghcb) } ?? .hidden(reason)
+        case let known: known
+        }
+    }
+
+    /// The page that the GHCB MSR names, as the host sees it now.
+    func ghcbPage(of vcpu: Int) -> Reading<GHCBPage> {
+        guard let msr = ghcbMSR(of: vcpu).value else { return .hidden(.protected) }
+        guard msr != 0, msr & 0xfff == 0 else { return .hidden(.unmapped) }
+        let bytes = machine.read(
+            GuestPhysicalAddress(msr), count: GHCBPage.size, as: .shared)
+        guard case .known(let content, let source) = bytes, let page = GHCBPage(content) else {
+            return .hidden(.unmapped)
+        }
+        return .known(page, from: source)
+    }
+
+    private var ghcbListing: GHCBListing {
+        let msr = ghcbMSR(of: current)
+        let page = ghcbPage(of: current).map { page in
+            Exchange(
+                vcpu: current, rip: GuestVirtualAddress(0), msr: msr.value ?? 0,
+                content: .page(request: page, response: nil), outcome: .ok)
+        }
+        let last = exchanges.last(of: current).flatMap { exchange in
+            exchanges.last(ExchangeRecords.capacity, matching: .all).last {
+                $0.exchange == exchange
+            }
+        }
+        return GHCBListing(vcpu: current, msr: msr, page: page, last: last)
+    }
+
+    private func msrListing(_ vcpu: Int) -> MSRListing {
+        let value = ghcbMSR(of: vcpu)
+        return MSRListing(vcpu: vcpu, value: value, meaning: value.value.map(Self.meaning))
+    }
+
+    private static func meaning(_ value: UInt64) -> String {
+        if value == 0 { return "no GHCB" }
+        if value & 0xfff == 0 { return "GHCB at \(value.hex)" }
+        return GHCBMSR(rawValue: value).summary
+    }
+}

@@ -1,0 +1,42 @@
+/// All that a session is made from.
+package struct SessionConfiguration: Sendable {
+    package typealias MachineMaker =
+        @Sendable (LaunchPlan, LaunchOptions, InterruptFlag) throws(MachineError) -> any Machine
+
+    package var image: GuestImage
+    package var options: LaunchOptions
+    /// Arguments of the `break` command, set before the first instruction.
+    package var breakpoints: [String]
+    /// Makes the machine, at launch and at each relaunch.
+    package var makeMachine: MachineMaker
+    /// Raised by whoever wants the guest to stop.
+    package var interruptFlag: InterruptFlag
+
+    package init(
+        image: GuestImage, options: LaunchOptions, breakpoints: [String] = [],
+        interruptFlag: InterruptFlag = InterruptFlag(), makeMachine: @escaping MachineMaker
+    ) {
+        self.image = image
+        self.options = options
+        self.breakpoints = breakpoints
+        self.interruptFlag = interruptFlag
+        self.makeMachine = makeMachine
+    }
+}
+
+/// A session that cannot begin.
+package enum SessionError: Error, Sendable, Equatable {
+    case guest(GuestError)
+    case machine(MachineError)
+    /// A breakpoint of the configuration cannot be set.
+    case breakpoint(CommandFailure)
+
+    /// The sentence for the user.
+    package var message: String {
+        switch self {
+        case .guest(.unusableFile(let text)), .guest(.badOption(let text)): text
+        case .machine(let error): error.message
+        case .breakpoint(let failure): failure.message
+        }
+    }
+}

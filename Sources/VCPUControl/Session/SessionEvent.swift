@@ -1,0 +1,69 @@
+/// What a session reports, in order: the one stream that terminal, batch text and JSON lines are made from.
+package enum SessionEvent: Sendable, Equatable {
+    case launch(Launch)
+    case vmgexit(sequence: Int, Exchange)
+    case finding(Finding)
+    case stop(Stop)
+    case console(vcpu: Int, bytes: [UInt8])
+    case result(CommandResult)
+    case end(End)
+}
+
+/// The head of a session.
+package struct Launch: Sendable, Equatable {
+    package var machine: String
+    package var ghcb: String
+    package var ghcbVersion: Int
+    package var vcpus: Int
+    package var guest: String
+    package var entry: GuestVirtualAddress
+    /// Whether the machine hides registers and private memory from the host.
+    package var protectedState: Bool
+}
+
+/// The guest stands still, and why.
+package struct Stop: Sendable, Equatable {
+    package enum Reason: String, Sendable {
+        case step, breakpoint, watchpoint, vmgexit, interrupted, halted, terminated, shutdown
+        case unimplemented
+    }
+
+    package var reason: Reason
+    package var vcpu: Int
+    package var rip: Reading<GuestVirtualAddress>
+    /// `name+offset`, where a symbol covers RIP.
+    package var symbol: String?
+    /// The disassembled instruction at RIP; its bytes in hex for `unimplemented`.
+    package var instruction: String?
+    package var registers: Reading<RegisterFile>
+    /// A sentence with what the reason alone does not say: which breakpoint, which fault.
+    package var detail: String?
+}
+
+/// The foot of a session.
+package struct End: Sendable, Equatable {
+    package enum Reason: String, Sendable {
+        case returned, halted, terminated, shutdown, unimplemented, quit, interrupted
+    }
+
+    package var reason: Reason
+    package var termination: Termination?
+    package var instructions: UInt64
+    package var vmgexits: Int
+    package var findings: Int
+}
+
+/// What a command answers.
+package struct CommandResult: Sendable, Equatable {
+    package var command: String
+    /// The answer, or the sentence that says what failed, on what, why, and what to do.
+    package var outcome: Result<CommandAnswer, CommandFailure>
+}
+
+/// A command that could not be done.
+package struct CommandFailure: Error, Sendable, Equatable {
+    /// What failed, on what, why, and what to do.
+    package var message: String
+
+    package init(_ message: String) { self.message = message }
+}
