@@ -18,6 +18,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "CKVM", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .systemLibrary(name: "CNcurses"),
         .systemLibrary(name: "CZydis"),
         .target(
             name: "VCPUControl",
@@ -25,11 +26,15 @@ let package = Package(
                 "CKVM", "CZydis", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        .target(name: "DebugUI", dependencies: ["VCPUControl", "CNcurses"], swiftSettings: strict),
         .target(
             name: "CNativeOracle", path: "Tests/CNativeOracle",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .testTarget(
             name: "VCPUControlTests", dependencies: ["VCPUControl", "CNativeOracle", "CZydis"],
             swiftSettings: strict),
+        .testTarget(
+            name: "DebugUITests", dependencies: ["DebugUI", "VCPUControl"],
+            exclude: ["Screens"], swiftSettings: strict),
     ]
 )

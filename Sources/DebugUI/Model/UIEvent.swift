@@ -1,0 +1,26 @@
+package import VCPUControl
+
+/// Everything that can change what the terminal shows.
+package enum UIEvent: Sendable, Equatable {
+    case key(Key)
+    /// Text that came as one piece; it is never taken for keys.
+    case paste(String)
+    case resize(Size)
+    /// What the session reported since the last time.
+    case session([SessionEvent])
+    /// The command is over, and this is how the guest stands.
+    case finished(Snapshot)
+}
+
+/// What has to be done outside the state.
+package enum Effect: Sendable, Equatable {
+    /// Hand a line to the session.
+    case command(String)
+    /// Ask the running guest to stop.
+    case interrupt
+    /// Write the whole screen anew.
+    case redraw
+    /// Give the terminal back to the shell until the user returns.
+    case suspend
+    case quit
+}

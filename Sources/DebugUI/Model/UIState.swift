@@ -1,0 +1,76 @@
+package import VCPUControl
+
+/// All that the terminal shows, as one value.
+package struct UIState: Sendable {
+    /// What the keys work on.
+    package enum Mode: Sendable, Equatable {
+        case normal
+        case commandLine(CommandInput)
+        /// The help, scrolled by this many rows.
+        case help(top: Int)
+        case quitQuestion
+    }
+
+    /// A sentence above the key line, until the next key.
+    package struct Message: Sendable, Equatable {
+        package var text: String
+        package var isError: Bool
+    }
+
+    /// The lines that a command answered, until they are dismissed.
+    package struct Answer: Sendable, Equatable {
+        package var command: String
+        package var lines: [String]
+        package var top = 0
+    }
+
+    package var size: Size
+    package var glyphs: Glyphs
+    /// What the last word of a command line may become.
+    package var completions: @Sendable (String) -> [String]
+
+    package var launch: Launch?
+    package var snapshot: Snapshot?
+    /// The last stop since launch.
+    package var stop: Stop?
+    /// How the guest came to its end, if it did.
+    package var end: End?
+    /// Whether a command is being carried out.
+    package var isRunning = false
+    package var changes = RegisterChanges()
+    package var log = ExitLog()
+    package var console = ConsoleText()
+
+    package var focus = Pane.code
+    package var isZoomed = false
+    /// By `Pane.rawValue`; the panes with a cursor use only the column.
+    package var scroll = [ScrollPosition](repeating: ScrollPosition(), count: Pane.allCases.count)
+    /// The line of the code that `b` works on; `nil` is the one at RIP.
+    package var codeCursor: GuestVirtualAddress?
+    /// The exchange that the GHCB pane shows; `nil` is the last one.
+    package var logCursor: Int?
+    package var mode = Mode.normal
+    package var message: Message?
+    package var answer: Answer?
+    /// Command lines, oldest first.
+    package var history: [String] = []
+
+    package init(
+        size: Size, glyphs: Glyphs = .unicode,
+        completions: @escaping @Sendable (String) -> [String] = { _ in [] }
+    ) {
+        self.size = size
+        self.glyphs = glyphs
+        self.completions = completions
+    }
+
+    /// Whether quitting would end a guest that could run on.
+    package var hasLiveGuest: Bool { launch != nil && end == nil }
+
+    package var selectedExchange: ExitLog.Entry? {
+        log.index(of: logCursor).map { log.entries[$0] }
+    }
+
+    package mutating func say(_ text: String) { message = Message(text: text, isError: false) }
+    package mutating func complain(_ text: String) { message = Message(text: text, isError: true) }
+}

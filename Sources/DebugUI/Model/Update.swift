@@ -1,0 +1,72 @@
+import VCPUControl
+
+/// Takes one event into the state.
+///
+/// - Returns: what has to be done outside it, in order.
+package func update(_ state: inout UIState, _ event: UIEvent) -> [Effect] {
+    switch event {
+    case .key(let key): return state.press(key)
+    case .paste(let text): state.paste(text)
+    case .resize(let size): state.size = size
+    case .session(let events): for event in events { state.receive(event) }
+    case .finished(let snapshot): state.receive(snapshot)
+    }
+    return []
+}
+
+extension UIState {
+    mutating func receive(_ event: SessionEvent) {
+        switch event {
+        case .launch(let launch): begin(launch)
+        case .vmgexit(let sequence, let exchange):
+            log.append(.init(sequence: sequence, exchange: exchange))
+            changes.guestRan()
+        case .finding(let finding): complain(finding.line)
+        case .stop(let stop): receive(stop)
+        case .console(let vcpu, let bytes): console.append(bytes, vcpu: vcpu)
+        case .result(let result): receive(result)
+        case .end(let end):
+            self.end = end
+            changes.guestRan()
+        }
+    }
+
+    private mutating func begin(_ launch: Launch) {
+        self.launch = launch
+        (stop, end, snapshot) = (nil, nil, nil)
+        (codeCursor, logCursor) = (nil, nil)
+        (changes, log, console) = (RegisterChanges(), ExitLog(), ConsoleText())
+        for pane in Pane.allCases { scroll[pane.rawValue] = ScrollPosition() }
+    }
+
+    private mutating func receive(_ stop: Stop) {
+        self.stop = stop
+        (codeCursor, logCursor) = (nil, nil)
+        changes.guestRan()
+        guard let detail = stop.detail else { return }
+        switch stop.reason {
+        case .terminated, .shutdown, .unimplemented: complain(detail)
+        default: say(detail)
+        }
+    }
+
+    private mutating func receive(_ result: CommandResult) {
+        switch result.outcome {
+        case .failure(let failure): complain(failure.message)
+        case .success(let answer):
+            let lines = answer.lines
+            if lines.count > 1 {
+                self.answer = Answer(command: result.command, lines: lines)
+            } else if let line = lines.first {
+                say(line)
+            }
+        }
+    }
+
+    mutating func receive(_ snapshot: Snapshot) {
+        if self.snapshot?.current != snapshot.current { codeCursor = nil }
+        self.snapshot = snapshot
+        changes.take(snapshot)
+        isRunning = false
+    }
+}

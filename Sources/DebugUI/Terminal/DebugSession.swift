@@ -1,0 +1,15 @@
+package import VCPUControl
+
+/// A debugging session as the terminal drives it; one thread has it from its making to its end.
+package protocol DebugSession: SendableMetatype {
+    /// Begins a command; a line that is none gives a result with a failure.
+    func submit(_ line: String)
+    /// Runs until the next event; `nil`: the command is over.
+    func next() -> SessionEvent?
+    /// All that the screen shows of the guest as it stands.
+    func snapshot() -> Snapshot
+    /// Makes a running guest stop; any thread may raise it.
+    var interruptFlag: InterruptFlag { get }
+}
+
+extension Session: DebugSession {}

@@ -1,0 +1,99 @@
+import VCPUControl
+
+/// The one loop of the terminal: input and reports go into the state, the state becomes a frame.
+package struct TerminalLoop<Screen: Terminal> {
+    private let terminal: Screen
+    private let engine: SessionThread
+    package private(set) var state: UIState
+    private var shown: Frame?
+    private var isStale = true
+    private var isOver = false
+
+    /// How often a running guest's output is shown, in milliseconds.
+    private let period: Int32 = 40
+    /// How long a command has the loop for itself: keys typed ahead of its end wait, and a short
+    /// one is never shown as running.
+    private let grace: Int32 = 50
+    /// Inputs that are taken without showing a frame in between.
+    private let burst = 16
+
+    package init(_ terminal: Screen, _ engine: SessionThread, _ state: UIState) {
+        (self.terminal, self.engine, self.state) = (terminal, engine, state)
+        self.state.size = terminal.size
+    }
+
+    /// Runs until the user quits or the terminal is gone.
+    package mutating func run() {
+        takeReport()
+        while !isOver {
+            show()
+            wait()
+            takeReport()
+        }
+    }
+
+    private mutating func show() {
+        guard isStale else { return }
+        let frame = render(state, terminal.size)
+        terminal.draw(FrameDiff(from: shown, to: frame))
+        shown = frame
+        isStale = false
+    }
+
+    private mutating func wait() {
+        var milliseconds = state.isRunning ? period : nil
+        for _ in 0..<burst {
+            guard !isOver, let input = next(within: milliseconds) else { return }
+            take(input)
+            milliseconds = 0
+        }
+    }
+
+    private func next(within milliseconds: Int32?) -> TerminalInput? {
+        terminal.nextInput(or: engine.descriptor, within: milliseconds)
+    }
+
+    private mutating func take(_ input: TerminalInput) {
+        switch input {
+        case .key(let key): take(UIEvent.key(key))
+        case .paste(let text): take(UIEvent.paste(text))
+        case .interrupt: take(UIEvent.key(.control("c")))
+        case .suspend: perform(.suspend)
+        case .resized, .damaged: repaint()
+        case .hangup: isOver = true
+        }
+    }
+
+    private mutating func take(_ event: UIEvent) {
+        isStale = true
+        for effect in update(&state, event) { perform(effect) }
+    }
+
+    private mutating func perform(_ effect: Effect) {
+        switch effect {
+        case .command(let line):
+            engine.submit(line)
+            engine.settle(milliseconds: grace)
+            takeReport()
+        case .interrupt: engine.interrupt()
+        case .redraw: repaint()
+        case .suspend:
+            terminal.suspend()
+            repaint()
+        case .quit: isOver = true
+        }
+    }
+
+    /// Writes everything anew, at the size that the terminal has now.
+    private mutating func repaint() {
+        terminal.clear()
+        shown = nil
+        take(.resize(terminal.size))
+    }
+
+    private mutating func takeReport() {
+        let report = engine.take()
+        if !report.events.isEmpty { take(.session(report.events)) }
+        if let snapshot = report.snapshot { take(.finished(snapshot)) }
+    }
+}

@@ -1,0 +1,82 @@
+import VCPUControl
+
+/// The disassembly around RIP, with labels: `>` is the instruction at RIP, `B` a breakpoint.
+enum CodeView {
+    private enum Row {
+        case label(String)
+        case instruction(Int)
+    }
+
+    static func content(_ state: UIState, width: Int) -> PaneContent {
+        guard let snapshot = state.snapshot else { return PaneContent([]) }
+        switch snapshot.code {
+        case .hidden(let reason):
+            let text = "  \(reason.placeholder): \(reason.explanation)"
+            return PaneContent([StyledText(text, .hidden)])
+        case .known(let lines, _):
+            return content(lines, of: snapshot, in: state, width)
+        }
+    }
+
+    private static func content(
+        _ lines: [Snapshot.Line], of snapshot: Snapshot, in state: UIState, _ width: Int
+    ) -> PaneContent {
+        let rows = rows(lines)
+        let digits = max(6, lines.last?.address.rawValue.hexDigits(1).utf8.count ?? 0)
+        let rip = rip(of: snapshot)
+        let cursor = cursorIndex(state)
+        let symbol = lines.first { $0.address == rip }?.symbol ?? ""
+        let title = state.isRunning ? "last stop" : symbol
+        let place = rows.firstIndex { if case .instruction(cursor) = $0 { true } else { false } }
+        return PaneContent(title: title, count: rows.count, cursor: place ?? 0) { index in
+            switch rows[index] {
+            case .label(let name): StyledText("   \(name):", .symbol)
+            case .instruction(let index):
+                line(lines[index], isCurrent: lines[index].address == rip, digits, width)
+            }
+        }
+    }
+
+    /// The instructions, each that starts a symbol behind a label.
+    private static func rows(_ lines: [Snapshot.Line]) -> [Row] {
+        lines.indices.flatMap { index -> [Row] in
+            guard let symbol = lines[index].symbol, !symbol.contains("+0x") else {
+                return [.instruction(index)]
+            }
+            return [.label(symbol), .instruction(index)]
+        }
+    }
+
+    private static func line(
+        _ line: Snapshot.Line, isCurrent: Bool, _ digits: Int, _ width: Int
+    ) -> StyledText {
+        var text = StyledText(isCurrent ? ">" : " ", .current)
+        text.add(line.hasBreakpoint ? "B" : " ", .breakpoint)
+        text.add(" " + line.address.rawValue.hexDigits(digits) + "  ", isCurrent ? .current : .dim)
+        if width >= 70 {
+            let bytes = line.bytes.prefix(15).map { $0.hexDigits(2) }.joined(separator: " ")
+            text.add(bytes.padded(24) + " ", .dim)
+        }
+        text.add(line.text, isCurrent ? .current : .normal)
+        return text
+    }
+
+    /// The RIP of the vCPU that the code belongs to; `nil` where it is hidden.
+    private static func rip(of snapshot: Snapshot) -> GuestVirtualAddress? {
+        snapshot.vcpus.first { $0.number == snapshot.current }?.rip.value
+    }
+
+    /// The line that the cursor is on: where it was put, else the one at RIP, else the first.
+    static func cursorIndex(_ state: UIState) -> Int? {
+        guard let snapshot = state.snapshot, let lines = snapshot.code.value, !lines.isEmpty else {
+            return nil
+        }
+        let wanted = state.codeCursor ?? rip(of: snapshot)
+        return lines.firstIndex { $0.address == wanted } ?? 0
+    }
+
+    static func cursorLine(_ state: UIState) -> Snapshot.Line? {
+        guard let lines = state.snapshot?.code.value else { return nil }
+        return cursorIndex(state).map { lines[$0] }
+    }
+}

@@ -1,0 +1,56 @@
+/// The help, made from the table of actions.
+enum HelpView {
+    /// The marks of the panes; nothing else carries a meaning without words.
+    private static let marks: [(mark: String, meaning: String)] = [
+        (">", "current instruction, vCPU, exit"), ("B", "breakpoint"),
+        ("*", "changed since the last stop"), ("!", "VMGEXIT that was not ok"),
+        ("<...>", "value that cannot be seen"),
+    ]
+
+    /// The whole help: two columns where they fit, else one below the other.
+    static func rows(width: Int) -> [StyledText] {
+        let left = rows(of: .guest) + [StyledText(), StyledText("Marks", .strong)] + marks.map(row)
+        let right = rows(of: .screen)
+        let column = (left.map(\.width).max() ?? 0) + 2
+        guard column + (right.map(\.width).max() ?? 0) <= width - 4 else {
+            return left + [StyledText()] + right
+        }
+        return (0..<max(left.count, right.count)).map { index in
+            var line = index < left.count ? left[index] : StyledText()
+            guard index < right.count else { return line }
+            line.pad(to: column)
+            return line + right[index]
+        }
+    }
+
+    private static func rows(of group: Action.Group) -> [StyledText] {
+        let actions = Action.all.filter { $0.group == group }
+        return [StyledText(group.rawValue, .strong)] + actions.map { row($0.keyNames, $0.help) }
+    }
+
+    private static func row(_ key: String, _ help: String) -> StyledText {
+        StyledText(key.padded(8), .key) + StyledText(" " + help)
+    }
+
+    /// Rows of the help that a screen shows at once.
+    static func pageRows(_ size: Size) -> Int {
+        max(1, min(size.rows - 3, rows(width: size.columns).count))
+    }
+}
+
+extension Frame {
+    mutating func drawHelp(top: Int, _ state: UIState) {
+        let lines = HelpView.rows(width: size.columns)
+        let rows = HelpView.pageRows(size)
+        var screen = Rect(size)
+        _ = screen.takeBottom(1)
+        let area = screen.centred(rows: rows + 2, columns: (lines.map(\.width).max() ?? 0) + 4)
+        box(area, "sevdbg keys", state.glyphs)
+        for (index, line) in lines.dropFirst(top).prefix(rows).enumerated() {
+            var place = area.inside.line(index)
+            _ = place.takeLeft(1)
+            draw(line, in: place)
+        }
+        drawFoot(of: area, top: top, rows: rows, count: lines.count)
+    }
+}
