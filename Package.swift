@@ -13,7 +13,9 @@ let strict: [SwiftSetting] = [
 
 let package = Package(
     name: "sevdbg",
+    products: [.executable(name: "sevdbg", targets: ["sevdbg"])],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
     targets: [
@@ -27,6 +29,14 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(name: "DebugUI", dependencies: ["VCPUControl", "CNcurses"], swiftSettings: strict),
+        .executableTarget(
+            name: "sevdbg",
+            dependencies: [
+                "VCPUControl", "DebugUI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "CNativeOracle", path: "Tests/CNativeOracle",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
@@ -36,5 +46,8 @@ let package = Package(
         .testTarget(
             name: "DebugUITests", dependencies: ["DebugUI", "VCPUControl"],
             exclude: ["Screens"], swiftSettings: strict),
+        .testTarget(
+            name: "SevdbgTests", dependencies: ["sevdbg", "VCPUControl"], exclude: ["Screens"],
+            swiftSettings: strict),
     ]
 )

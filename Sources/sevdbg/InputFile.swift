@@ -1,0 +1,40 @@
+import SystemPackage
+
+/// A file that cannot be read.
+struct InputError: Error, Equatable {
+    var message: String
+}
+
+/// Files of the command line; `-` is standard input.
+enum InputFile {
+    /// All bytes; `purpose` says in the error what the file was to be.
+    static func bytes(_ path: String, as purpose: String) throws(InputError) -> [UInt8] {
+        var all: [UInt8] = []
+        try read(path, as: purpose) { all += $0 }
+        return all
+    }
+
+    /// Hands over part by part until the end.
+    static func read(
+        _ path: String, as purpose: String, _ take: ([UInt8]) -> Void
+    ) throws(InputError) {
+        do {
+            if path == "-" { return try parts(of: .standardInput, take) }
+            let file = try FileDescriptor.open(FilePath(path), .readOnly)
+            try file.closeAfter { try parts(of: file, take) }
+        } catch {
+            throw InputError(message: "cannot read the \(purpose) \(path): \(error)")
+        }
+    }
+
+    private static func parts(of file: FileDescriptor, _ take: ([UInt8]) -> Void) throws {
+        while true {
+            // The buffer is the array's own; `read` says how much of it is filled.
+            let part = try unsafe [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
+                count = try unsafe file.read(into: UnsafeMutableRawBufferPointer(buffer))
+            }
+            guard !part.isEmpty else { return }
+            take(part)
+        }
+    }
+}

@@ -1,0 +1,17 @@
+import Glibc
+import VCPUControl
+
+/// SIGINT as a request to stop the guest; a second one ends the program.
+enum Interruption {
+    /// What the handler raises; it cannot carry anything with it.
+    static let flag = InterruptFlag()
+
+    static func catchSignals() {
+        // The handler must find the flag made: making it is not async-signal-safe.
+        _ = flag.isRaised
+        signal(SIGINT) { _ in
+            Interruption.flag.raise()
+            signal(SIGINT, SIG_DFL)
+        }
+    }
+}

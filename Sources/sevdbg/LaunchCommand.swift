@@ -1,0 +1,189 @@
+import ArgumentParser
+import Glibc
+import VCPUControl
+
+/// `sevdbg launch`: runs a guest under the debugger.
+struct LaunchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "launch",
+        abstract: "Run a guest under the debugger.",
+        discussion: """
+            GUEST is the name of a built-in guest (see `sevdbg guests`), an ELF64 file, or a flat \
+            binary that is loaded at 0x100000. Without a terminal, or with --batch, --json, -e or \
+            -x, commands run as a script; without commands the guest runs to its end.
+            """)
+
+    @Argument(help: "A built-in guest, an ELF64 file or a flat binary.")
+    var guest: String?
+
+    @Option(help: "The machine that runs the guest.")
+    var machine = MachineChoice.auto
+
+    @Option(help: "How each vCPU gets its GHCB.")
+    var ghcb = GHCBSetup.trampoline
+
+    @Option(help: "The highest GHCB protocol version that the VM offers, 1 or 2.")
+    var ghcbVersion = 2
+
+    @Option(help: "The number of vCPUs.")
+    var vcpus = 1
+
+    @Option(help: "The guest's RAM in bytes, or with K, M or G.")
+    var memory = MemorySize(bytes: 16 << 20)
+
+    @Option(help: "What the host may see: all, or what SEV-ES hardware shows.")
+    var visibility = Visibility.full
+
+    @Option(
+        help: ArgumentHelp(
+            "What rdi, rsi, rdx, rcx, r8 and r9 hold: numbers, symbols, @vcpu.",
+            valueName: "A,B,…"))
+    var args: GuestArguments?
+
+    @Option(
+        name: .customLong("break"),
+        help: ArgumentHelp(
+            "Set a breakpoint, as the command break does; repeatable.", valueName: "WHERE"))
+    var breakpoints: [String] = []
+
+    @Flag(help: "Run without the terminal interface.")
+    var batch = false
+
+    @Option(
+        name: .customShort("x"), help: ArgumentHelp("Run commands from a file.", valueName: "FILE"),
+        transform: { OrderedSource(.file($0)) })
+    var scripts: [OrderedSource] = []
+
+    @Option(
+        name: .customShort("e"),
+        help: ArgumentHelp("Run a command; repeatable.", valueName: "COMMAND"),
+        transform: { OrderedSource(.command($0)) })
+    var commands: [OrderedSource] = []
+
+    @Flag(help: "Print one JSON object a line.")
+    var json = false
+
+    @Flag(help: "Exit with status 3 if the lint rules find errors.")
+    var lint = false
+
+    @Option(help: "Colour the output.")
+    var color = ColorChoice.auto
+
+    @Flag(help: "Draw the terminal interface with ASCII only.")
+    var ascii = false
+
+    @Option(help: "The seed of the guest's random numbers.")
+    var seed: UInt64 = 0
+
+    func validate() throws {
+        guard guest != nil else {
+            throw ValidationError(
+                "no guest is given; `sevdbg guests` lists the built-in ones, or name an ELF64 file"
+                    + " or a flat binary")
+        }
+        guard (1...2).contains(ghcbVersion) else {
+            throw ValidationError("--ghcb-version \(ghcbVersion) does not exist; use 1 or 2")
+        }
+        guard vcpus > 0 else {
+            throw ValidationError("--vcpus \(vcpus) leaves nothing to run; use 1 or more")
+        }
+        let count = args?.values.count ?? 0
+        guard count <= Register.arguments.count else {
+            throw ValidationError(
+                "--args has \(count) values; registers take at most \(Register.arguments.count)")
+        }
+    }
+
+    func run() throws {
+        let status = runSession()
+        guard status == .ok else { throw status.exitCode }
+    }
+}
+
+// From arguments to a session.
+extension LaunchCommand {
+    private var sources: [ScriptSource] {
+        (scripts + commands).sorted { $0.place < $1.place }.map(\.source)
+    }
+
+    private var wantsTerminal: Bool {
+        !batch && !json && sources.isEmpty && StandardOutput.isTerminal
+    }
+
+    private func runSession() -> ProgramStatus {
+        if machine == .kvm || machine == .sevES {
+            StandardError.message(
+                "--machine \(machine.rawValue) is not to be had: this version has the emulator"
+                    + " only; use --machine emulator")
+            return .noMachine
+        }
+        do throws(InputError) {
+            return runSession(try Script.commands(of: sources))
+        } catch {
+            StandardError.message(error.message)
+            return .noFile
+        }
+    }
+
+    private func runSession(_ commands: [ScriptCommand]) -> ProgramStatus {
+        let configuration: SessionConfiguration
+        do throws(GuestError) {
+            configuration = try makeConfiguration()
+        } catch {
+            StandardError.message(SessionError.guest(error).message)
+            return ProgramStatus(error)
+        }
+        if wantsTerminal,
+            let status = Interactive.run(configuration, ascii: ascii, usesColor: hasColor)
+        {
+            return status
+        }
+        return runBatch(configuration, commands)
+    }
+
+    private func makeConfiguration() throws(GuestError) -> SessionConfiguration {
+        let options = LaunchOptions(
+            setup: ghcb, ghcbVersion: ghcbVersion, vcpus: vcpus, memory: memory.bytes,
+            arguments: args?.values ?? [])
+        let (visibility, seed) = (visibility, seed)
+        return SessionConfiguration(
+            image: try GuestImage.load(guest ?? ""), options: options, breakpoints: breakpoints,
+            interruptFlag: Interruption.flag
+        ) { plan, _, interrupt throws(MachineError) in
+            try EmulatedMachine(
+                plan, visibility: visibility, interrupt: interrupt, seed: seed)
+        }
+    }
+
+    private func runBatch(
+        _ configuration: SessionConfiguration, _ commands: [ScriptCommand]
+    ) -> ProgramStatus {
+        Interruption.catchSignals()
+        do throws(SessionError) {
+            var runner = BatchRunner(
+                try Session(configuration), isJSON: json, hasColor: !json && hasColor, lints: lint)
+            return runner.run(commands)
+        } catch {
+            StandardError.message(EscapedText.line(error.message))
+            return ProgramStatus(error)
+        }
+    }
+
+    private var hasColor: Bool {
+        let environment = Environment.values(["NO_COLOR", "CLICOLOR_FORCE", "TERM"])
+        return color.isOn(environment: environment, isTerminal: StandardOutput.isTerminal)
+    }
+}
+
+/// The environment of the process.
+enum Environment {
+    /// The variables among these that are set.
+    static func values(_ names: [String]) -> [String: String] {
+        var values: [String: String] = [:]
+        for name in names {
+            // getenv's text stays where it is: nothing here changes the environment.
+            if let text = unsafe getenv(name) { values[name] = unsafe String(cString: text) }
+        }
+        return values
+    }
+}

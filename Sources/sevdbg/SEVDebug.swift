@@ -1,0 +1,18 @@
+import ArgumentParser
+
+/// The program: `sevdbg`.
+@main
+struct SEVDebug: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sevdbg",
+        abstract: "An interactive debugger for SEV-ES vCPUs.",
+        discussion: """
+            Runs a guest under the GHCB protocol, on a software SEV-ES machine that is always \
+            there, and shows what the guest put into the GHCB and what the hypervisor made of it.
+
+            Exit status: 0 ok, 1 a command failed, 3 --lint found errors, 4 the guest ended abnormally, 5 machine or \
+            permission not to be had, 64 usage, 66 file missing or unreadable, 128+n signal n.
+            """,
+        version: "sevdbg 0.1.0",
+        subcommands: [LaunchCommand.self, DecodeCommand.self, GuestsCommand.self])
+}

@@ -1,0 +1,100 @@
+import Foundation
+import Testing
+import VCPUControl
+
+/// `sevdbg launch` as its users run it.
+@Suite("sevdbg launch")
+struct LaunchTests {
+    typealias Record = [String: Any]
+
+    static func records(_ arguments: [String]) throws -> [Record] {
+        let run = try ProgramRun(["launch"] + arguments + ["--json"])
+        try #require(run.status == 0, "\(run.errors)")
+        return try run.output.split(separator: "\n").map {
+            try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? Record)
+        }
+    }
+
+    @Test("every setup gives the same console and the same VMGEXITs")
+    func setups() throws {
+        for guest in ["hello", "cpuid", "msr", "ioio", "mmio", "hv-features", "nested-vc"] {
+            let seen = try GHCBSetup.allCases.map { setup in
+                try Self.records([guest, "--ghcb", setup.rawValue])
+                    .filter { ["console", "vmgexit"].contains($0["type"] as? String) }
+                    .map { record in
+                        ["text", "seq", "rip", "protocol", "code", "name", "info1", "info2"]
+                            .map { "\(record[$0] ?? "")" }.joined(separator: " ")
+                    }
+            }
+            #expect(!seen[0].isEmpty)
+            #expect(seen[0] == seen[1], "\(guest)")
+            #expect(seen[0] == seen[2], "\(guest)")
+        }
+    }
+
+    @Test("the records have every member that the schema names")
+    func members() throws {
+        let records = try Self.records(["hello"])
+        let launch = try #require(records.first)
+        #expect(
+            Set(launch.keys) == [
+                "schema", "type", "machine", "ghcb", "ghcbVersion", "vcpus", "guest", "entry",
+                "protectedState",
+            ])
+        let exchange = try #require(records.first { $0["type"] as? String == "vmgexit" })
+        #expect(
+            Set(exchange.keys) == [
+                "schema", "type", "seq", "vcpu", "rip", "protocol", "code", "name", "info1",
+                "info2", "ghcb", "request", "response", "outcome", "reason",
+            ])
+        let end = try #require(records.last)
+        #expect(end["type"] as? String == "end")
+        #expect(end["reason"] as? String == "returned")
+    }
+
+    @Test(
+        "the same launch gives the same bytes",
+        arguments: [["smp", "--vcpus", "8"], ["cpuid"], ["ioio", "--ghcb", "pool"]])
+    func deterministic(arguments: [String]) throws {
+        let command = ["launch"] + arguments + ["--json"]
+        let first = try ProgramRun(command)
+        #expect(first.status == 0)
+        #expect(try ProgramRun(command).output == first.output)
+    }
+
+    @Test("what SEV-ES hides is null, never a number")
+    func hidden() throws {
+        let records = try Self.records(["hello", "--visibility", "hardware"])
+        #expect(records.first?["protectedState"] as? Bool == true)
+        let exchange = try #require(records.first { $0["type"] as? String == "vmgexit" })
+        #expect(exchange["rip"] is NSNull)
+        #expect(exchange["info2"] as? String == "0x1b")
+        #expect(records.last?["reason"] as? String == "returned")
+    }
+
+    @Test("no correct guest breaks a lint rule", arguments: GHCBSetup.allCases)
+    func lint(setup: GHCBSetup) throws {
+        for guest in BuiltInGuest.all where guest.name != "spin" {
+            let run = try ProgramRun([
+                "launch", guest.name, "--ghcb", setup.rawValue, "--vcpus", "2", "--batch", "--lint",
+            ])
+            #expect(run.status == 0, "\(guest.name): \(run.output)")
+        }
+    }
+
+    @Test("--lint: an error is status 3, and the finding names its cause")
+    func lintFails() throws {
+        // mov $0xc0010130,%ecx; xor %edx,%edx; mov $0x10,%eax; wrmsr; rep vmmcall
+        let bytes: [UInt8] = [
+            0xb9, 0x30, 0x01, 0x01, 0xc0, 0x31, 0xd2, 0xb8, 0x10, 0, 0, 0, 0x0f, 0x30, 0xf3, 0x0f,
+            0x01, 0xd9,
+        ]
+        let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).bin")
+        try Data(bytes).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let linted = try ProgramRun(["launch", file.path(), "--batch", "--lint"])
+        #expect(linted.status == 3)
+        #expect(linted.output.contains("error msr-request-kills-es at 0x10000e, #1: "))
+        #expect(try ProgramRun(["launch", file.path(), "--batch"]).status == 4)
+    }
+}
