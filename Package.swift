@@ -37,6 +37,9 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "Benchmark", dependencies: ["VCPUControl"], path: "Tests/Benchmark",
+            exclude: ["unicorn.c"], swiftSettings: strict),
         .target(
             name: "CNativeOracle", path: "Tests/CNativeOracle",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),

@@ -1,0 +1,59 @@
+# sevdbg: `make help` lists the targets.
+SWIFT ?= swift
+BUILD = $(SWIFT) build -c release
+BIN = .build/release
+# Tests see internal names, so their build is another; optimised, for they run guests.
+TEST = $(SWIFT) test -c release --disable-xctest -Xswiftc -enable-testing --scratch-path .build/tests
+SOURCES = Package.swift Sources Tests
+UNICORN = .build/unicorn
+
+# Installs the missing ones of the Debian packages $(1), or says how to.
+define install
+@missing=; for p in $(1); do \
+    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+done; \
+[ -z "$$missing" ] || { \
+    if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as='sudo -n'; else \
+        echo "missing packages; run: sudo apt-get install -y$$missing" >&2; exit 1; fi; \
+    $$as apt-get update -qq >&2 && \
+    $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq$$missing >&2; \
+}
+endef
+
+.PHONY: help run test build setup lint format fuzz bench clean
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: build ## build and debug the guest `hello` (in batch where there is no terminal)
+	@$(BIN)/sevdbg launch hello
+
+test: setup lint ## the format lint and all tests
+	$(call install,tmux nasm gcc)
+	$(TEST)
+
+build: setup ## build the program
+	@$(BUILD) --product sevdbg >&2
+
+setup: ## install the libraries that the build needs
+	$(call install,libzydis-dev libncurses-dev)
+
+lint: ## check the format
+	@$(SWIFT) format lint --strict --recursive $(SOURCES)
+
+format: ## mend the format
+	@$(SWIFT) format --in-place --recursive $(SOURCES)
+
+fuzz: setup ## 20 million random instructions against this CPU
+	SEVDBG_FUZZ=20000000 $(TEST) --filter Fuzz
+
+bench: setup $(UNICORN)/bench ## speed of the emulator beside Unicorn's
+	@$(BUILD) --product Benchmark >&2
+	@$(BIN)/Benchmark $(UNICORN)/bench
+
+$(UNICORN)/bench: Tests/Benchmark/unicorn.c
+	PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --target $(UNICORN) unicorn==2.1.4 >&2
+	cc -O2 -I $(UNICORN)/unicorn/include -o $@ $< $(UNICORN)/unicorn/lib/libunicorn.so.2 \
+	    -Wl,-rpath,$(abspath $(UNICORN)/unicorn/lib)
+
+clean: ## remove everything that was built
+	rm -rf .build
