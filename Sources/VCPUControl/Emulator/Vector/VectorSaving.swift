@@ -41,19 +41,21 @@ extension EmulatedVCPU {
     }
 
     /// XRSTOR; of a compacted area the emulator does not know the layout.
+    ///
+    /// The header is read first, and judged last.
     mutating func restoreExtended(_ i: Instruction, wide: Bool) throws(Fault) {
         let address = try areaAddress(i, alignment: 64)
         let compaction = try load(UInt64.self, at: address &+ 520, i.segment)
         let present = try load(UInt64.self, at: address &+ 512, i.segment)
         if compaction >> 63 != 0 { throw .unimplemented }
-        guard present & ~system.xcr0 == 0 && compaction == 0 else { throw .generalProtection() }
         let requested = requestedComponents
         var area = SaveArea()
         for part in SaveArea.layout where requested.contains(part.component) {
             try load(&area, part.words, at: address, i.segment)
         }
         let reserved = try load(UInt64.self, at: address &+ 528, i.segment)
-        guard reserved == 0, let mxcsr = area.mxcsr else { throw .generalProtection() }
+        guard present & ~system.xcr0 == 0, compaction == 0, reserved == 0, let mxcsr = area.mxcsr
+        else { throw .generalProtection() }
         let isPresent = StateComponents(rawValue: present)
         if requested.contains(.x87) {
             vector.x87 = isPresent.contains(.x87) ? area.x87(wide: wide) : X87State()
