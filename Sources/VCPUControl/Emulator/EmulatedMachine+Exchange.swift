@@ -4,6 +4,7 @@
 extension EmulatedMachine {
     /// Hands a VMGEXIT to the hypervisor model.
     func exchange(of number: Int) -> VCPUExit {
+        guest.forgetResponses(to: number)
         var memory = HostView(guest: guest)
         let request = HypervisorModel.Request(
             vcpu: number, rip: .init(unsafe vcpus[number].rip &- 4),
@@ -87,6 +88,7 @@ extension EmulatedMachine {
         switch exchange.content {
         case .page(_, let response?):
             write(response, of: number)
+            watch(response, of: number)
             inject(exchange.injectedEvent, into: number)
         case .msr(let response?): unsafe vcpus[number].system.ghcb = response
         default: break
@@ -97,6 +99,14 @@ extension EmulatedMachine {
     private func write(_ page: GHCBPage, of number: Int) {
         let address = unsafe vcpus[number].system.ghcb
         _ = guest.write(page.bytes, to: address, as: .shared)
+    }
+
+    /// Watches whether the guest looks at an answer that is not plain success.
+    private func watch(_ response: GHCBPage, of number: Int) {
+        let info1 = UInt32(truncatingIfNeeded: response.raw(.swExitInfo1))
+        guard info1 == 1 || info1 == 2 else { return }
+        let page = Int(truncatingIfNeeded: unsafe vcpus[number].system.ghcb >> 12)
+        guest.watchResponse(inPage: page, to: number)
     }
 
     /// Delivers an exception that KVM injects into the guest (RDTSCP: #UD).

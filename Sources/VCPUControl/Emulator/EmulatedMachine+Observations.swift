@@ -15,6 +15,21 @@ extension EmulatedMachine {
         guard observations.count < WatchedEvent.limit else { return }
         observations += watched.map { Observation($0, vcpu: number) }
     }
+
+    /// Notes that a vCPU stands at the guest's entry for the first time.
+    func noteEntry(of number: Int) {
+        guard unsafe vcpus[number].rip == entries.address,
+            let arrival = entries.arrive(number, unsafe vcpus[number].registerFile())
+        else { return }
+        observations.append(arrival)
+        if entries.isOver { placeBreakpoints() }
+    }
+
+    /// Puts the breakpoints of the user, and that of the entry while it is awaited, into the code.
+    func placeBreakpoints() {
+        guest.code.setBreakpoints(
+            entries.isOver ? breakpoints : breakpoints.union([entries.address]))
+    }
 }
 
 extension Observation {
@@ -27,6 +42,7 @@ extension Observation {
         case .interruptReturn(let rip, let stack, let target):
             self = .interruptReturn(
                 vcpu: vcpu, rip: .init(rip), stack: .init(stack), target: .init(target))
+        case .responseRead(let vcpu): self = .responseRead(vcpu: vcpu)
         }
     }
 }

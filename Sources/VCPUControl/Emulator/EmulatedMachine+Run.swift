@@ -31,6 +31,8 @@ extension EmulatedMachine {
             let (spent, exit) = runSlice(current, limit: min(left, slice(scope)))
             left -= min(left, spent)
             if case .all = scope { scheduler.spend(spent, of: vcpuCount) }
+            // The breakpoint at the entry is nobody's: the vCPU steps off it with its next slice.
+            if exit == .breakpoint, !standsOnBreakpoint(current) { continue }
             if exit != .limit { return (current, report(exit, of: current)) }
         } while left > 0
         return (current, .limit)
@@ -44,6 +46,7 @@ extension EmulatedMachine {
         let spent = unsafe vcpus[number].retired &- before
         executed &+= spent
         if unsafe !vcpus[number].events.watched.isEmpty { collectObservations(of: number) }
+        if !entries.isOver { noteEntry(of: number) }
         return (spent, exit)
     }
 

@@ -79,7 +79,7 @@ extension EmulatedMachine {
             throw Self.refusal("cannot set breakpoints")
         }
         breakpoints = Set(addresses.map(\.rawValue))
-        guest.code.setBreakpoints(breakpoints)
+        placeBreakpoints()
     }
 
     /// Whether hardware would show these bytes: only pages that the guest uses as shared.

@@ -16,6 +16,8 @@
     var scheduler = Scheduler()
     var breakpoints: Set<UInt64> = []
     var observations: [Observation] = []
+    /// Stops every vCPU, unseen from outside, when it comes to the guest's entry.
+    var entries: EntryWatch
     /// The vCPU whose exit the last run returned, if it stood still there.
     var stoodStill: Int? = 0
     /// Instructions that all vCPUs have executed.
@@ -52,12 +54,15 @@
         hypervisor = HypervisorModel(
             ghcbVersion: plan.ghcbVersion, cBit: plan.cBit, vcpus: plan.vcpus.count)
         activities = Activities(count: plan.vcpus.count)
+        entries = EntryWatch(plan)
         unsafe vcpus = .allocate(capacity: max(plan.vcpus.count, 1))
         for (number, start) in plan.vcpus.enumerated() {
             var vcpu = EmulatedVCPU(start, guest: guest, resetMSR: hypervisor.resetMSR)
             vcpu.entropy = seed &+ UInt64(number) << 32
             unsafe (vcpus + number).initialize(to: vcpu)
         }
+        placeBreakpoints()
+        for number in plan.vcpus.indices { noteEntry(of: number) }
     }
 
     deinit {

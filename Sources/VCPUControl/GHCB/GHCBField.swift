@@ -45,6 +45,9 @@ package enum GHCBField: UInt16, CaseIterable, Sendable {
         }
     }
 
+    /// The bytes of the page that it takes up.
+    package var range: Range<Int> { offset..<offset + size }
+
     /// The bit in the valid bitmap, 0…127; `nil` for the fields that the 128 bits do not reach.
     ///
     /// One bit stands for eight bytes of the page's first 1024. It is never cut to fit: version

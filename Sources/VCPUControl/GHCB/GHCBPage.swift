@@ -41,7 +41,7 @@ extension GHCBPage {
     /// The bytes of the field, valid or not.
     package func raw(_ field: GHCBField) -> UInt64 {
         var value: UInt64 = 0
-        for index in (field.offset..<field.offset + field.size).reversed() {
+        for index in field.range.reversed() {
             value = value << 8 | UInt64(bytes[index])
         }
         return value

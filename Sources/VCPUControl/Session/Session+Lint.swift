@@ -29,10 +29,13 @@ extension Session {
 }
 
 extension Linter {
-    /// A linter for the VM of a launch.
-    init(_ plan: LaunchPlan) {
+    /// A linter for the VM of a launch on a machine.
+    init(_ plan: LaunchPlan, _ traits: MachineTraits) {
         let model = HypervisorModel(
             ghcbVersion: plan.ghcbVersion, cBit: plan.cBit, vcpus: plan.vcpus.count)
-        self.init(VM(ghcbVersion: plan.ghcbVersion, resetMSR: model.resetMSR))
+        self.init(
+            VM(
+                ghcbVersion: plan.ghcbVersion, watchesResponses: traits.seesProtectedState,
+                resetMSR: model.resetMSR))
     }
 }

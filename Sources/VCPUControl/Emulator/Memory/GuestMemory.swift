@@ -25,6 +25,9 @@ import Glibc
     /// Increases when translations of any vCPU have to be dropped.
     let generation: UnsafeMutablePointer<UInt64>
 
+    /// The pages with an answer that their vCPU has not looked at yet: page number to vCPU.
+    private(set) var unreadResponses: [Int: Int] = [:]
+
     /// Size in bytes.
     var size: UInt64 { UInt64(pageCount) << 12 }
 
@@ -76,6 +79,33 @@ import Glibc
     }
 }
 
+// MARK: - Answers in GHCBs
+
+extension GuestMemory {
+    /// Makes every load from a page, which holds an answer to a vCPU, miss the TLB.
+    func watchResponse(inPage page: Int, to vcpu: Int) {
+        guard contains(page: page) else { return }
+        unreadResponses[page] = vcpu
+        unsafe states[page].insert(.hasUnreadResponse)
+        unsafe generation.pointee &+= 1
+    }
+
+    /// Ends the watch of a page.
+    ///
+    /// - Returns: the vCPU whose answer it holds; `nil` where none is watched.
+    @discardableResult
+    func forgetResponse(inPage page: Int) -> Int? {
+        guard let vcpu = unreadResponses.removeValue(forKey: page) else { return nil }
+        unsafe states[page].remove(.hasUnreadResponse)
+        return vcpu
+    }
+
+    /// Ends the watches of a vCPU: its answers are history.
+    func forgetResponses(to vcpu: Int) {
+        for (page, owner) in unreadResponses where owner == vcpu { forgetResponse(inPage: page) }
+    }
+}
+
 /// What is known of one page of RAM.
 struct PageState: OptionSet {
     let rawValue: UInt8
@@ -84,4 +114,6 @@ struct PageState: OptionSet {
     static let shared = PageState(rawValue: 1)
     /// Instructions of the page are decoded: stores must drop them.
     static let code = PageState(rawValue: 2)
+    /// The hypervisor's answer in the page waits for the guest: loads must be noticed.
+    static let hasUnreadResponse = PageState(rawValue: 4)
 }

@@ -217,7 +217,9 @@ extension EmulatedVCPU {
     private mutating func touch(_ place: Place, _ access: Access) -> UnsafeMutableRawPointer {
         walk().markUsed(place.mapping, dirty: access == .write)
         memory.use(page: place.page, asPrivate: place.mapping.isPrivate)
-        if place.isCacheable {
+        if place.isCacheable,
+            unsafe !memory.guest.states[place.page].contains(.hasUnreadResponse)
+        {
             memory.fill(place.linear, page: place.page, writable: place.storesAllowed)
         }
         return unsafe memory.guest.base + place.page << 12
@@ -227,7 +229,17 @@ extension EmulatedVCPU {
         _ size: Int, _ place: Place, offset: Int, _ access: Access
     ) -> UInt64 {
         let page = unsafe touch(place, access)
+        noteLoad(page: place.page, offset..<offset + size)
         return unsafe Self.readBytes(page + offset, size)
+    }
+
+    /// Notes that the guest has looked at SW_EXITINFO1 of an answer.
+    private mutating func noteLoad(page: Int, _ bytes: Range<Int>) {
+        guard unsafe memory.guest.states[page].contains(.hasUnreadResponse),
+            bytes.overlaps(GHCBField.swExitInfo1.range),
+            let reader = memory.guest.forgetResponse(inPage: page)
+        else { return }
+        events.watch(.responseRead(vcpu: reader))
     }
 
     private mutating func put(_ value: UInt64, _ size: Int, _ place: Place, offset: Int) {

@@ -17,6 +17,8 @@ enum WatchedEvent {
     case ghcbMSRWrite(rip: UInt64, value: UInt64)
     case vcDelivered(errorCode: UInt64, errorCodeAt: UInt64)
     case interruptReturn(rip: UInt64, stack: UInt64, target: UInt64)
+    /// SW_EXITINFO1 of the answer to this vCPU was read.
+    case responseRead(vcpu: Int)
 
     /// A guest that handles interrupts for hours without an exit must not fill the host's memory.
     static let limit = 4096

@@ -155,7 +155,9 @@ extension LintRule {
         case .registersNotPreserved:
             Row(
                 severity: .error,
-                fires: "an argument register differs at the entry from what the host set",
+                fires:
+                    "an argument register, or the stack's alignment, is not at the entry what the"
+                    + " host set",
                 advice: "save and restore what the GHCB setup uses before the jump",
                 spec: "Linux selftests, vcpu_args_set")
         case .responseIgnored:

@@ -1,14 +1,16 @@
 // What a vCPU does besides VMGEXIT: its entry, and its returns from #VC.
 
 extension Linter {
-    /// The arguments that the GHCB setup did not preserve, in one breach.
+    /// The arguments, and the alignment of the stack, that the GHCB setup did not preserve: one
+    /// breach.
     static func lostArguments(
         _ expected: [Register: UInt64], _ found: RegisterFile
     ) -> [Breach] {
-        let lost = Register.arguments.compactMap { register -> String? in
+        var lost = Register.arguments.compactMap { register -> String? in
             guard let value = expected[register], value != found[register] else { return nil }
             return "\(register.name) is \(found[register].hex), not \(value.hex)"
         }
+        if found[.rsp] & 15 != 8 { lost.append("rsp is \(found[.rsp].hex), not 8 modulo 16") }
         guard !lost.isEmpty else { return [] }
         return [Breach(.registersNotPreserved, "at the entry " + lost.joined(separator: ", "))]
     }

@@ -109,6 +109,7 @@ struct VCPURuleTests {
         found[.rdi] = 1
         found[.rdx] = 0x1234
         found[.rcx] = 0xc001_0130
+        found[.rsp] = 0x8ff8
         let expected: [Register: UInt64] = [.rdi: 1, .rdx: 3, .rcx: 4]
         let findings = lint.linter.observe(
             .entered(vcpu: 1, rip: .init(0x100000), expected: expected, found: found))
@@ -122,6 +123,17 @@ struct VCPURuleTests {
             lint.linter.observe(
                 .entered(vcpu: 1, rip: .init(0x100000), expected: expected, found: found)
             ).isEmpty)
+    }
+
+    @Test("a stack that is not as behind a call is named")
+    func stack() {
+        let lint = LintHarness()
+        var found = RegisterFile()
+        found[.rsp] = 0x8ff0
+        let findings = lint.linter.observe(
+            .entered(vcpu: 0, rip: .init(0x100000), expected: [:], found: found))
+        #expect(findings.rules == [.registersNotPreserved])
+        #expect(findings.first?.message.hasPrefix("at the entry rsp is 0x8ff0, not 8") == true)
     }
 
     @Test("an IRET at the error code is found, one eight bytes above is right")
