@@ -29,6 +29,10 @@ struct GuestProgram {
     /// Writes a field without marking it valid.
     mutating func write(_ field: GHCBField, _ value: UInt64) {
         loadRAX(value)
+        storeRAX(field)
+    }
+
+    mutating func storeRAX(_ field: GHCBField) {
         let prefix: [UInt8]
         switch field.size {
         case 1: prefix = [0x88]
@@ -82,6 +86,12 @@ struct GuestProgram {
         writeMSR()
     }
 
+    /// The address of the page and something more goes into the MSR.
+    mutating func writeMSR(pageOffset offset: Int32) {
+        loadRAX(pageOffset: offset)
+        writeMSR()
+    }
+
     private mutating func writeMSR() {
         append(0x48, 0x89, 0xc2, 0x48, 0xc1, 0xea, 0x20)  // mov %rax, %rdx; shr $32, %rdx
         append(0xb9, 0x30, 0x01, 0x01, 0xc0, 0x0f, 0x30)  // mov $0xc0010130, %ecx; wrmsr
@@ -98,7 +108,14 @@ struct GuestProgram {
         code += [0x48, 0xb8] + value.littleEndianBytes(8)  // movabs $…, %rax
     }
 
-    private func displacement(_ offset: Int) -> [UInt8] { UInt64(offset).littleEndianBytes(4) }
+    /// The address of a byte in the page, or around it.
+    mutating func loadRAX(pageOffset offset: Int32) {
+        code += [0x48, 0x8d, 0x83] + displacement(Int(offset))  // lea offset(%rbx), %rax
+    }
+
+    private func displacement(_ offset: Int) -> [UInt8] {
+        UInt64(bitPattern: Int64(offset)).littleEndianBytes(4)
+    }
 }
 
 extension GuestProgram {
