@@ -4,8 +4,10 @@
 
 #define MSR_GHCB 0xc0010130
 #define MSR_SEV_STATUS 0xc0010131
+#define MSR_XSS 0xda0
 
 #define GHCB_CPL 0x0cb
+#define GHCB_XSS 0x140
 #define GHCB_RAX 0x1f8
 #define GHCB_RCX 0x308
 #define GHCB_RDX 0x310

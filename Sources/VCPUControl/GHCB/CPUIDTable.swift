@@ -96,11 +96,12 @@ package struct CPUIDTable: Sendable {
             edx: Self.commonEDX | Self.bits(11, 20, 26, 27, 29))
     }
 
-    /// x87 and SSE only: 512 bytes of legacy area and 64 of header; XSAVEOPT.
+    /// x87 and SSE only: 512 bytes of legacy area and 64 of header; XSAVEOPT XSAVEC
+    /// XSAVES, and so the MSR XSS, in which no bit can be set.
     private static func extendedState(_ subleaf: UInt32) -> CPUIDResult {
         switch subleaf {
         case 0: CPUIDResult(eax: 3, ebx: 576, ecx: 576)
-        case 1: CPUIDResult(eax: 1)
+        case 1: CPUIDResult(eax: bits(0, 1, 3), ebx: 576)
         default: CPUIDResult()
         }
     }

@@ -74,6 +74,11 @@ package struct HypervisorModel: Sendable {
         ).rawValue
     }
 
+    /// Whether CPUID offers XSAVES, and with it the MSR XSS.
+    package var supportsXSS: Bool {
+        cpuid.result(leaf: 0xd, subleaf: 1, vcpu: 0).eax & 1 << 3 != 0
+    }
+
     /// Takes a VMGEXIT; whatever this vCPU had open before is forgotten.
     package mutating func vmgexit(_ request: Request, memory: inout some HostMemory) -> Step {
         open[request.vcpu] = nil

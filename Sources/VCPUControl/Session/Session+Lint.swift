@@ -35,7 +35,8 @@ extension Linter {
             ghcbVersion: plan.ghcbVersion, cBit: plan.cBit, vcpus: plan.vcpus.count)
         self.init(
             VM(
-                ghcbVersion: plan.ghcbVersion, watchesResponses: traits.seesProtectedState,
+                ghcbVersion: plan.ghcbVersion, supportsXSS: model.supportsXSS,
+                watchesResponses: traits.seesProtectedState,
                 resetMSR: model.resetMSR))
     }
 }

@@ -117,8 +117,47 @@ struct VectorExecutionTests {
         guest.write(BareVCPU.data + 512, 4 as UInt64)
         #expect(guest.execute() == .generalProtection())
         guest.write(BareVCPU.data + 512, 0 as UInt64)
-        guest.write(BareVCPU.data + 520, 1 << 63 as UInt64)
-        #expect(guest.execute() == .unimplemented)
+        guest.write(BareVCPU.data + 520, 1 << 63 | 4 as UInt64)
+        #expect(guest.execute() == .generalProtection())
+    }
+
+    @Test("XSAVEC and XSAVES mark the area compacted; XRSTOR and XRSTORS take it back")
+    func compacted() throws {
+        // xsavec [rsi]; xrstor [rsi], and xsaves [rsi]; xrstors [rsi]
+        for code in [[0x0f, 0xc7, 0x26, 0x0f, 0xae, 0x2e], [0x0f, 0xc7, 0x2e, 0x0f, 0xc7, 0x1e]]
+            as [[UInt8]]
+        {
+            var guest = try BareVCPU(code)
+            guest.vcpu.system.cr4 |= 1 << 18
+            guest.vcpu.system.xcr0 = 3
+            guest.vcpu.vector[0] = pattern
+            guest[.rax] = 3
+            #expect(guest.execute() == nil)
+            #expect(guest.read(BareVCPU.data + 512, UInt64.self) == 3)
+            #expect(guest.read(BareVCPU.data + 520, UInt64.self) == UInt64(1) << 63 | 3)
+            #expect(guest.read(BareVCPU.data + 160, UInt64.self) == pattern[0])
+            guest.vcpu.vector[0] = .zero
+            #expect(guest.execute() == nil)
+            #expect(guest.vcpu.vector[0] == pattern)
+        }
+    }
+
+    @Test("XRSTORS refuses the standard form, and resets what a compacted area lacks")
+    func compactedChecks() throws {
+        // xrstors [rsi]
+        var guest = try BareVCPU([0x0f, 0xc7, 0x1e])
+        guest.vcpu.system.cr4 |= 1 << 18
+        guest.vcpu.system.xcr0 = 3
+        guest[.rax] = 3
+        #expect(guest.execute() == .generalProtection())
+        guest.write(BareVCPU.data + 520, 1 << 63 | 1 as UInt64)
+        guest.write(BareVCPU.data + 512, 2 as UInt64)
+        #expect(guest.execute() == .generalProtection())
+        guest.write(BareVCPU.data + 512, 0 as UInt64)
+        guest.vcpu.vector[0] = pattern
+        #expect(guest.execute() == nil)
+        #expect(guest.vcpu.vector[0] == .zero)
+        #expect(guest.vcpu.vector.mxcsr == MXCSR())
     }
 
     @Test("a pending x87 exception is reported by the next waiting instruction")

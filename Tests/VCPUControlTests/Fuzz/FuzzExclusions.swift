@@ -11,6 +11,8 @@ enum FuzzExclusions {
         "lar", "lsl", "verr", "verw", "lfs", "lgs", "lss", "invpcid", "rsm", "getsec", "encls",
         "enclu", "enclv", "xbegin", "xend", "xabort", "xtest", "pconfig", "rdpkru", "wrpkru",
         "clzero", "serialize", "enqcmd", "xsaveopt", "xsaveopt64",
+        // What they hold to be in use differs between processors.
+        "xsavec", "xsavec64", "xsaves", "xsaves64", "xrstors", "xrstors64",
     ]
 
     private static let table: [Bool] = (0...Int(ZYDIS_MNEMONIC_MAX_VALUE.rawValue)).map { raw in

@@ -45,6 +45,9 @@ struct CPUIDTableTests {
         #expect(
             table.result(leaf: 0xd, subleaf: 0, vcpu: 0)
                 == CPUIDResult(eax: 3, ebx: 576, ecx: 576))
+        // XSAVEOPT XSAVEC XSAVES.
+        #expect(
+            table.result(leaf: 0xd, subleaf: 1, vcpu: 0) == CPUIDResult(eax: 0xb, ebx: 576))
         #expect(table.result(leaf: 0xd, subleaf: 2, vcpu: 0) == CPUIDResult())
     }
 

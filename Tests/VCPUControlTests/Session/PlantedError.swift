@@ -119,6 +119,10 @@ extension ProgramStep {
         .init(.cpuidNeedsXCR0) { program, _ in
             request(&program, .cpuid, 0, 0, [.rax: 0xd, .rcx: 1, .xss: 0])
         },
+        .init(.cpuidNeedsXSS) { program, random in
+            request(
+                &program, .cpuid, 0, 0, [.rax: 0xd, .rcx: UInt64(random.below(2)), .xcr0: 1])
+        },
         .init(.usageNonzero) { program, random in
             program.begin()
             program.write(.ghcbUsage, UInt64(random.below(9) + 1))
@@ -191,7 +195,7 @@ extension ProgramStep {
             program.setScratch { $0.send(.mmioRead, 0xfe00_0100, length) }
         },
         .init(.versionUnsupported) { program, random in
-            request(&program, .wbinvd, version: UInt64(random.below(9) + 3))
+            request(&program, .wbinvd, version: random.pick([0, 3, 4, 0xffff]))
         },
         .init(.responseIgnored) { program, _ in
             program.begin()

@@ -69,6 +69,13 @@ vc_events_end:
     shl $32, %rdx
     or %rdx, %rax
 1:  ghcb_set GHCB_XCR0, %rax
+    cmpw $2, BLOCK(BLOCK_VERSION)
+    jb 2f
+    mov $MSR_XSS, %ecx                  // every processor with SEV-ES has it; passed through
+    rdmsr
+    shl $32, %rdx
+    or %rdx, %rax
+    ghcb_set GHCB_XSS, %rax             // version 2 asks for it
 2:  mov $SVM_EXIT_CPUID, %eax
     xor %ecx, %ecx
     xor %edx, %edx

@@ -40,28 +40,52 @@ extension EmulatedVCPU {
         try store(present | requested.rawValue, at: address &+ 512, i.segment)
     }
 
-    /// XRSTOR; of a compacted area the emulator does not know the layout.
+    /// XSAVEC and XSAVES: x87 and SSE lie where the standard form has them.
+    ///
+    /// XSS has no bit that can be set, so that both save the same.
+    mutating func saveCompacted(_ i: Instruction, wide: Bool) throws(Fault) {
+        let address = try areaAddress(i, alignment: 64)
+        try checkWritable(address &+ 575, count: 1, i.segment)
+        let requested = requestedComponents
+        let area = SaveArea(vector, wide: wide)
+        for part in SaveArea.layout where requested.contains(part.component) {
+            try store(area, part.words, at: address, i.segment)
+        }
+        try store(requested.rawValue, at: address &+ 512, i.segment)
+        try store(requested.rawValue | Self.compacted, at: address &+ 520, i.segment)
+    }
+
+    /// Bit 63 of XCOMP_BV.
+    private static let compacted: UInt64 = 1 << 63
+
+    /// XRSTOR, and XRSTORS, which takes only the compacted form.
     ///
     /// The header is read first, and judged last.
-    mutating func restoreExtended(_ i: Instruction, wide: Bool) throws(Fault) {
+    mutating func restoreExtended(
+        _ i: Instruction, wide: Bool, onlyCompacted: Bool = false
+    ) throws(Fault) {
         let address = try areaAddress(i, alignment: 64)
         let compaction = try load(UInt64.self, at: address &+ 520, i.segment)
         let present = try load(UInt64.self, at: address &+ 512, i.segment)
-        if compaction >> 63 != 0 { throw .unimplemented }
+        let isCompacted = compaction & Self.compacted != 0
+        guard isCompacted || !onlyCompacted else { throw .generalProtection() }
+        let held = isCompacted ? compaction & ~Self.compacted : system.xcr0
         let requested = requestedComponents
         var area = SaveArea()
         for part in SaveArea.layout where requested.contains(part.component) {
             try load(&area, part.words, at: address, i.segment)
         }
         let reserved = try load(UInt64.self, at: address &+ 528, i.segment)
-        guard present & ~system.xcr0 == 0, compaction == 0, reserved == 0, let mxcsr = area.mxcsr
-        else { throw .generalProtection() }
         let isPresent = StateComponents(rawValue: present)
+        // In the standard form MXCSR is there even where the header has no XMM registers.
+        let mxcsr = isCompacted && !isPresent.contains(.sse) ? MXCSR() : area.mxcsr
+        guard present & ~held == 0, held & ~system.xcr0 == 0, isCompacted || compaction == 0,
+            reserved == 0, let mxcsr
+        else { throw .generalProtection() }
         if requested.contains(.x87) {
             vector.x87 = isPresent.contains(.x87) ? area.x87(wide: wide) : X87State()
         }
         guard requested.contains(.sse) else { return }
-        // MXCSR is there even where the header says that the XMM registers are not.
         vector.mxcsr = mxcsr
         for register: UInt8 in 0..<16 {
             vector[register] = isPresent.contains(.sse) ? area.xmm(register) : .zero

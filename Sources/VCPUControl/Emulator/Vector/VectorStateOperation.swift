@@ -3,6 +3,7 @@ enum StateOperation: UInt8 {
     case ldmxcsr, stmxcsr
     case fxsave, fxsave64, fxrstor, fxrstor64
     case xsave, xsave64, xsaveopt, xsaveopt64, xrstor, xrstor64
+    case xsavec, xsavec64, xsaves, xsaves64, xrstors, xrstors64
     case emms, fninit, fnclex, fnstcw, fldcw, fnstsw, fwait
 }
 
@@ -12,9 +13,11 @@ extension EmulatedVCPU {
         case .ldmxcsr, .stmxcsr: try requireSSE()
         case .emms where emulatesFPU: throw .invalidOpcode
         case .fwait: if taskSwitched && monitorsCoprocessor { throw .deviceNotAvailable }
-        case .xsave, .xsave64, .xsaveopt, .xsaveopt64, .xrstor, .xrstor64:
-            guard savesExtendedState else { throw .invalidOpcode }
-            guard !taskSwitched else { throw .deviceNotAvailable }
+        case .xsave, .xsave64, .xsaveopt, .xsaveopt64, .xrstor, .xrstor64, .xsavec, .xsavec64:
+            try requireExtendedState()
+        case .xsaves, .xsaves64, .xrstors, .xrstors64:
+            try requireExtendedState()
+            guard system.cpl == 0 else { throw .generalProtection() }
         default: guard !emulatesFPU && !taskSwitched else { throw .deviceNotAvailable }
         }
         switch operation {
@@ -26,6 +29,10 @@ extension EmulatedVCPU {
         case .fxrstor64: try restoreLegacy(i, wide: true)
         case .xsave, .xsaveopt: try saveExtended(i, wide: false)
         case .xsave64, .xsaveopt64: try saveExtended(i, wide: true)
+        case .xsavec, .xsaves: try saveCompacted(i, wide: false)
+        case .xsavec64, .xsaves64: try saveCompacted(i, wide: true)
+        case .xrstors: try restoreExtended(i, wide: false, onlyCompacted: true)
+        case .xrstors64: try restoreExtended(i, wide: true, onlyCompacted: true)
         case .xrstor: try restoreExtended(i, wide: false)
         case .xrstor64: try restoreExtended(i, wide: true)
         case .emms:
@@ -38,6 +45,12 @@ extension EmulatedVCPU {
         case .fnstsw: try storeStatusWord(i)
         case .fwait: try requireNoPending()
         }
+    }
+
+    /// What each of the XSAVE family needs.
+    private func requireExtendedState() throws(Fault) {
+        guard savesExtendedState else { throw .invalidOpcode }
+        guard !taskSwitched else { throw .deviceNotAvailable }
     }
 
     /// Reports an x87 exception that waits, as most x87 instructions do first.

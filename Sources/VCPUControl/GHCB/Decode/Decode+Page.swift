@@ -14,7 +14,7 @@ extension Decode {
         let breaches = page.isValid(.swExitCode) ? breaches(page, ghcb, vm) : []
         let lines =
             [event.title] + event.details + pageStateLines(page) + fieldLines(page)
-            + breaches.map { "\($0.rule.severity.rawValue): \($0.rule.id): \($0.fact)" }
+            + breaches.map { "\($0.severity.rawValue): \($0.rule.id): \($0.fact)" }
         return Decoding(
             lines, ("code", .hex(code.rawValue)), ("name", .text(code.name ?? "UNKNOWN")),
             ("fields", .record(fieldMembers(page))), ("details", .texts(event.details)),
@@ -50,7 +50,7 @@ extension Decode {
     private static func value(of breach: Breach) -> DecodedValue {
         .record([
             .init("rule", .text(breach.rule.id)),
-            .init("severity", .text(breach.rule.severity.rawValue)),
+            .init("severity", .text(breach.severity.rawValue)),
             .init("message", .text(breach.fact + "; " + breach.rule.advice)),
             .init("spec", .text(breach.rule.spec)),
         ])

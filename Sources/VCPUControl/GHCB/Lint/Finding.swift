@@ -1,6 +1,8 @@
 /// One breach of a rule: the record `finding` of DESIGN 4.
 package struct Finding: Sendable, Hashable {
     package var rule: LintRule
+    /// The rule's, or a note where KVM lets pass what the specification forbids.
+    package var severity: LintRule.Severity
     package var vcpu: Int
     /// The VMGEXIT, or the instruction that broke the rule.
     package var rip: Reading<GuestVirtualAddress>
@@ -15,15 +17,15 @@ package struct Finding: Sendable, Hashable {
         return "\(severity.rawValue) \(rule.id) at \(rip.text)\(exchange): \(message)"
     }
 
-    package var severity: LintRule.Severity { rule.severity }
     package var spec: String { rule.spec }
 
     /// Makes a finding from what is wrong; the rule adds what to do.
     package init(
         _ rule: LintRule, vcpu: Int, rip: Reading<GuestVirtualAddress>, sequence: Int? = nil,
-        _ fact: String
+        severity: LintRule.Severity? = nil, _ fact: String
     ) {
         self.rule = rule
+        self.severity = severity ?? rule.severity
         self.vcpu = vcpu
         self.rip = rip
         self.sequence = sequence

@@ -100,6 +100,9 @@ extension Linter {
             let key = Key(
                 rule: breach.rule, vcpu: vcpu, rip: isSetup ? nil : rip, text: breach.key)
             return reported.insert(key).inserted
-        }.map { Finding($0.rule, vcpu: vcpu, rip: rip, sequence: sequence, $0.fact) }
+        }.map {
+            Finding(
+                $0.rule, vcpu: vcpu, rip: rip, sequence: sequence, severity: $0.severity, $0.fact)
+        }
     }
 }

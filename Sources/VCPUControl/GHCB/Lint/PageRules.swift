@@ -4,11 +4,21 @@ struct Breach: Sendable, Equatable {
     let fact: String
     /// What makes two breaches of one rule the same error; the fact where nothing else is said.
     let key: String
+    let severity: LintRule.Severity
 
     init(_ rule: LintRule, _ fact: String, key: String? = nil) {
         self.rule = rule
         self.fact = fact
         self.key = key ?? fact
+        severity = rule.severity
+    }
+
+    /// What only the specification forbids: a note, for KVM lets it pass and a known guest does it.
+    init(_ rule: LintRule, _ fact: String, toleratedAs custom: String) {
+        self.rule = rule
+        self.fact = "\(fact) (\(custom))"
+        key = fact
+        severity = .note
     }
 }
 
@@ -55,7 +65,11 @@ struct PageRules: Sendable {
         guard !isForeignFormat, version == 0 || version > vm.ghcbVersion else { return usage }
         let offer = vm.ghcbVersion > 1 ? "versions 1 to \(vm.ghcbVersion)" : "version 1"
         let fact = "PROTOCOL_VERSION is \(version), the VM offers \(offer)"
-        return usage + [Breach(.versionUnsupported, fact)]
+        guard version == 0, vm.behaviour == .kvm else {
+            return usage + [Breach(.versionUnsupported, fact)]
+        }
+        let custom = "as OVMF leaves it; KVM never reads it"
+        return usage + [Breach(.versionUnsupported, fact, toleratedAs: custom)]
     }
 
     /// What is wrong with the event, its place in the VM, and its values.
@@ -111,14 +125,18 @@ extension PageRules {
     /// CPUID leaf 0xd, which reports what XCR0 and XSS enable.
     private var stateBreaches: [Breach] {
         guard code == .cpuid, let rax = page.value(.rax), isStateLeaf(rax) else { return [] }
-        var breaches: [Breach] = []
-        if !page.isValid(.xcr0) {
-            breaches.append(Breach(.cpuidNeedsXCR0, "CPUID leaf 0xd: XCR0 is not valid"))
+        let missing =
+            page.isValid(.xcr0)
+            ? [] : [Breach(.cpuidNeedsXCR0, "CPUID leaf 0xd: XCR0 is not valid")]
+        guard vm.supportsXSS, vm.ghcbVersion >= 2, !page.isValid(.xss) else { return missing }
+        let fact = "CPUID leaf 0xd: XSS is not valid"
+        switch vm.behaviour {
+        case .specification: return missing + [Breach(.cpuidNeedsXSS, fact)]
+        case .kvm where missing.isEmpty && dependsOnXSS:
+            let custom = "as Linux 6.12 does; KVM never reads it"
+            return [Breach(.cpuidNeedsXSS, fact, toleratedAs: custom)]
+        case .kvm: return missing
         }
-        if vm.supportsXSS, vm.ghcbVersion >= 2, !page.isValid(.xss), dependsOnXSS {
-            breaches.append(Breach(.cpuidNeedsXSS, "CPUID leaf 0xd: XSS is not valid"))
-        }
-        return breaches
     }
 
     private func isStateLeaf(_ rax: UInt64) -> Bool {
@@ -128,10 +146,8 @@ extension PageRules {
         }
     }
 
-    /// Linux passes XSS with sub-leaves 0 and 1; the specification names no sub-leaf.
-    private var dependsOnXSS: Bool {
-        vm.behaviour == .specification || UInt32(truncatingIfNeeded: page.raw(.rcx)) <= 1
-    }
+    /// Only sub-leaves 0 and 1 report what depends on XSS.
+    private var dependsOnXSS: Bool { UInt32(truncatingIfNeeded: page.raw(.rcx)) <= 1 }
 }
 
 // MARK: - Fields that need not be valid
