@@ -51,8 +51,7 @@ struct PageExchange: Sendable {
 
     /// Writes the two result words, with their valid bits.
     mutating func respond(info1: UInt64, info2: UInt64) {
-        response.set(.swExitInfo1, to: info1)
-        response.set(.swExitInfo2, to: info2)
+        response.respond(info1: info1, info2: info2)
     }
 
     /// Resumes the guest: RAX, RBX, RCX and RDX become valid, asked for or not (step 6).

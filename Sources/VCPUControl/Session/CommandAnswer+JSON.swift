@@ -130,7 +130,25 @@ extension GHCBListing {
             .init("from", .origin(msr)),
             .init("page", page.value.map(JSONRenderer.request) ?? .null),
             .init("last", lastMembers ?? .null),
+            .init("steps", .array(last?.exchange.stepsJSON ?? [])),
         ]
+    }
+}
+
+extension Exchange {
+    /// What KVM did to the page: the number of the step, what it was, and the fields it wrote.
+    fileprivate var stepsJSON: [JSONValue] {
+        let steps = steps
+        return steps.indices.map { index in
+            let step = steps[index]
+            let changes = index == 0 ? [] : step.changes(since: steps[index - 1])
+            return .object([
+                .init("step", .number(step.number)), .init("what", .string(step.text)),
+                .init(
+                    "writes",
+                    .object(changes.map { .init($0.name, .hex(step.page.raw($0))) })),
+            ])
+        }
     }
 }
 

@@ -177,38 +177,6 @@ extension ExchangeRecord {
     }
 }
 
-extension GHCBListing {
-    var lines: [String] {
-        [MSRListing(vcpu: vcpu, value: msr, meaning: nil).line] + pageLines + lastLines
-    }
-
-    private var pageLines: [String] {
-        switch page {
-        case .hidden(let reason): return ["page now: \(reason.mark)"]
-        case .known(let exchange, _):
-            let fields = exchange.requestFields
-            guard !fields.isEmpty else { return ["page now: no field is valid"] }
-            return ["page now:"] + fields.map(Self.line)
-        }
-    }
-
-    private var lastLines: [String] {
-        guard let last else { return ["no VMGEXIT yet"] }
-        return ["last VMGEXIT:", "  " + last.line, "  request:"]
-            + last.exchange.requestFields.map(Self.line) + ["  response:"]
-            + last.exchange.responseFields.map(Self.line)
-    }
-
-    private static func line(_ field: GHCBField, _ reading: Reading<UInt64>) -> String {
-        let value: String =
-            switch reading {
-            case .known(let value, _): value.hex
-            case .hidden(let reason): reason.mark
-            }
-        return "    " + field.name.padded(to: 14) + ("+" + field.offset.hex).padded(to: 9) + value
-    }
-}
-
 extension MSRListing {
     var line: String {
         let head = "vCPU \(vcpu)  MSR_AMD64_SEV_ES_GHCB (0xc0010130)  "

@@ -84,8 +84,13 @@ package struct GHCBListing: Sendable, Equatable {
 package struct MSRListing: Sendable, Equatable {
     package var vcpu: Int
     package var value: Reading<UInt64>
+
     /// The value in words.
-    package var meaning: String?
+    package var meaning: String? {
+        guard let value = value.value else { return nil }
+        if value == 0 { return "no GHCB" }
+        return value & 0xfff == 0 ? "GHCB at \(value.hex)" : GHCBMSR(rawValue: value).summary
+    }
 }
 
 /// Neighbouring pages that were last used in the same way.

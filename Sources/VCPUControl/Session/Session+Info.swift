@@ -120,13 +120,6 @@ extension Session {
     }
 
     private func msrListing(_ vcpu: Int) -> MSRListing {
-        let value = ghcbMSR(of: vcpu)
-        return MSRListing(vcpu: vcpu, value: value, meaning: value.value.map(Self.meaning))
-    }
-
-    private static func meaning(_ value: UInt64) -> String {
-        if value == 0 { return "no GHCB" }
-        if value & 0xfff == 0 { return "GHCB at \(value.hex)" }
-        return GHCBMSR(rawValue: value).summary
+        MSRListing(vcpu: vcpu, value: ghcbMSR(of: vcpu))
     }
 }
