@@ -155,32 +155,10 @@ struct LogDecoderTests {
         #expect(snapshot != nil)
     }
 
-    @Test("mutated lines: no trap, and no line longer than a page is looked at")
-    func mutated() {
-        var generator = SeededGenerator(state: 5)
+    @Test("no line longer than a page is looked at")
+    func long() {
         var decoder = LogDecoder()
-        for _ in 0..<20_000 {
-            let index = Int(generator.next() % UInt64(Self.samples.count))
-            var bytes = Array(Self.samples[index].0.utf8)
-            for _ in 0..<generator.next() % 4 where !bytes.isEmpty {
-                let place = Int(generator.next() % UInt64(bytes.count))
-                switch generator.next() % 3 {
-                case 0: bytes[place] = UInt8(truncatingIfNeeded: generator.next())
-                case 1: bytes.remove(at: place)
-                default: bytes.insert(UInt8(ascii: "f"), at: place)
-                }
-            }
-            let lines = decoder.decode(String(decoding: bytes, as: UTF8.self))?.lines ?? [" "]
-            let isClean = lines.allSatisfy { line in
-                !line.isEmpty && line.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
-            }
-            guard isClean && !lines.isEmpty else {
-                Issue.record("\(lines)")
-                return
-            }
-        }
-        let long = String(repeating: "vmgexit: ", count: 100_000)
-        let none = decoder.decode(long)
+        let none = decoder.decode(String(repeating: "vmgexit: ", count: 100_000))
         #expect(none == nil)
     }
 }

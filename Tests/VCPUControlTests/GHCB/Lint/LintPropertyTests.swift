@@ -94,7 +94,7 @@ struct LintPropertyTests {
         }
     }
 
-    private static func hasReason(_ finding: Finding) -> Bool {
+    static func hasReason(_ finding: Finding) -> Bool {
         let isClean = finding.message.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
         let fact = finding.message.dropLast(finding.rule.advice.count + 2)
         return isClean && fact.count > 10 && finding.message.count < 500
