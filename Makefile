@@ -43,10 +43,10 @@ lint: ## check the format
 format: ## mend the format
 	@$(SWIFT) format --in-place --recursive $(SOURCES)
 
-fuzz: setup ## 20 million random instructions against this CPU
+fuzz: setup ## 20 million random instructions against this CPU, and hostile requests
 	SEVDBG_FUZZ=20000000 $(TEST) --filter Fuzz
 
-bench: setup $(UNICORN)/bench ## speed of the emulator beside Unicorn's
+bench: setup $(UNICORN)/bench ## speed beside Unicorn's, and the cost of a VMGEXIT
 	@$(BUILD) --product Benchmark >&2
 	@$(BIN)/Benchmark $(UNICORN)/bench
 

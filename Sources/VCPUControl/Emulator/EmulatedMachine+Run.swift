@@ -44,7 +44,7 @@ extension EmulatedMachine {
         unsafe vcpus[number].events.timeStampBase = executed &- before
         let exit = unsafe vcpus[number].run(limit: limit)
         let spent = unsafe vcpus[number].retired &- before
-        executed &+= spent
+        executed = executed &+ spent
         if unsafe !vcpus[number].events.watched.isEmpty { collectObservations(of: number) }
         if !entries.isOver { noteEntry(of: number) }
         return (spent, exit)
