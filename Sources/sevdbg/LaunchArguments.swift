@@ -98,3 +98,4 @@ enum ColorChoice: String, CaseIterable, ExpressibleByArgument {
 
 extension GHCBSetup: ExpressibleByArgument {}
 extension Visibility: ExpressibleByArgument {}
+extension HypervisorBehaviour: ExpressibleByArgument {}

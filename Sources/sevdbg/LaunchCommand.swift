@@ -25,6 +25,9 @@ struct LaunchCommand: ParsableCommand {
     @Option(help: "The highest GHCB protocol version that the VM offers, 1 or 2.")
     var ghcbVersion = 2
 
+    @Option(help: "Answer VMGEXITs as this KVM does, or as the GHCB specification says.")
+    var hypervisor = HypervisorBehaviour.kvm
+
     @Option(help: "The number of vCPUs.")
     var vcpus = 1
 
@@ -65,6 +68,9 @@ struct LaunchCommand: ParsableCommand {
 
     @Flag(help: "Exit with status 3 if the lint rules find errors.")
     var lint = false
+
+    @Flag(help: "Let the lint rules go by the GHCB specification alone.")
+    var strict = false
 
     @Option(help: "Colour the output.")
     var color = ColorChoice.auto
@@ -143,11 +149,13 @@ extension LaunchCommand {
 
     private func makeConfiguration() throws(GuestError) -> SessionConfiguration {
         let options = LaunchOptions(
-            setup: ghcb, ghcbVersion: ghcbVersion, vcpus: vcpus, memory: memory.bytes,
+            setup: ghcb, ghcbVersion: ghcbVersion, hypervisor: hypervisor, vcpus: vcpus,
+            memory: memory.bytes,
             arguments: args?.values ?? [])
         let (visibility, seed) = (visibility, seed)
         return SessionConfiguration(
-            image: try GuestImage.load(guest ?? ""), options: options, breakpoints: breakpoints,
+            image: try GuestImage.load(guest ?? ""), options: options, isStrict: strict,
+            breakpoints: breakpoints,
             interruptFlag: Interruption.flag
         ) { plan, _, interrupt throws(MachineError) in
             try EmulatedMachine(

@@ -32,6 +32,24 @@ struct LaunchTests {
         }
     }
 
+    @Test("--hypervisor and --strict choose who answers and who judges")
+    func hypervisor() throws {
+        func features(_ options: String...) throws -> String? {
+            try Self.records(["hv-features"] + options)
+                .first { $0["name"] as? String == "HV_FT_REQ" }
+                .flatMap { ($0["response"] as? Record)?["msr"] as? Record }?["value"] as? String
+        }
+        #expect(try features() == "0x3081")
+        #expect(try features("--hypervisor", "spec") == "0x81")
+        let setup = try ProgramRun([
+            "launch", "hello", "--hypervisor", "spec", "-e", "restart", "-e", "info setup",
+        ])
+        #expect(setup.output.contains("answers as the GHCB specification"))
+        let strict = try ProgramRun(["launch", "hello", "--strict", "-e", "info setup"])
+        #expect(strict.output.contains("answers as KVM of Linux 6.12\nlint rules  by the GHCB"))
+        #expect(try ProgramRun(["launch", "hello", "--hypervisor", "xen"]).status == 64)
+    }
+
     @Test("the records have every member that the schema names")
     func members() throws {
         let records = try Self.records(["hello"])
@@ -72,13 +90,16 @@ struct LaunchTests {
         #expect(records.last?["reason"] as? String == "returned")
     }
 
-    @Test("no correct guest breaks a lint rule", arguments: GHCBSetup.allCases)
-    func lint(setup: GHCBSetup) throws {
+    @Test(
+        "no correct guest breaks a lint rule, whoever judges",
+        arguments: GHCBSetup.allCases, [[], ["--strict"], ["--ghcb-version", "1", "--strict"]])
+    func lint(setup: GHCBSetup, options: [String]) throws {
         for guest in BuiltInGuest.all where guest.name != "spin" {
-            let run = try ProgramRun([
-                "launch", guest.name, "--ghcb", setup.rawValue, "--vcpus", "2", "--batch", "--lint",
-            ])
+            let run = try ProgramRun(
+                ["launch", guest.name, "--ghcb", setup.rawValue, "--vcpus", "2", "--lint"] + options
+                    + ["-e", "continue", "-e", "info findings"])
             #expect(run.status == 0, "\(guest.name): \(run.output)")
+            #expect(run.output.contains("No findings."), "\(guest.name): \(run.output)")
         }
     }
 

@@ -4,7 +4,7 @@
 //   msr    four requests of the MSR protocol, one register each; never for leaf 0xD
 //   #VC    the plain instruction: its #VC is handled by whoever owns the IDT
 //
-// At the end leaf 0xD, by the page only: it needs XCR0.
+// At the end leaf 0xD, by the page only: it needs XCR0, and in version 2 XSS.
 
 #include "guest.h"
 
@@ -82,7 +82,8 @@ leaves_end:
     append instruction_text
     jmp put_registers
 
-// Leaf 0xD depends on XCR0, and so the hypervisor must be told it. CR4.OSXSAVE is off: it is 1.
+// Leaf 0xD depends on XCR0 and XSS, and so the hypervisor must be told them. CR4.OSXSAVE is off:
+// XCR0 is 1. XSS is 0: nobody has written it.
     symbol state_components
     mov $0xd, %r12d
     ghcb_begin
@@ -91,6 +92,7 @@ leaves_end:
     ghcb_set GHCB_XCR0, %rax
     xor %ecx, %ecx
     ghcb_set GHCB_RCX, %rcx
+    ghcb_set GHCB_XSS, %rcx
     ghcb_send SVM_EXIT_CPUID, $0, $0
     ghcb_accept
     call take_registers

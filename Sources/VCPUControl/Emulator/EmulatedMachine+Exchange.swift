@@ -8,7 +8,8 @@ extension EmulatedMachine {
         var memory = HostView(guest: guest)
         let request = HypervisorModel.Request(
             vcpu: number, rip: .init(unsafe vcpus[number].rip &- 4),
-            msr: unsafe vcpus[number].system.ghcb, tsc: unsafe vcpus[number].timeStamp)
+            msr: unsafe vcpus[number].system.ghcb, tsc: unsafe vcpus[number].timeStamp,
+            tscAux: UInt32(truncatingIfNeeded: unsafe vcpus[number].msrs.tscAux))
         return carryOut(hypervisor.vmgexit(request, memory: &memory), of: number)
     }
 

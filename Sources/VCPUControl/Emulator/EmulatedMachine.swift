@@ -52,7 +52,8 @@
         self.interrupt = interrupt
         vcpuCount = plan.vcpus.count
         hypervisor = HypervisorModel(
-            ghcbVersion: plan.ghcbVersion, cBit: plan.cBit, vcpus: plan.vcpus.count)
+            ghcbVersion: plan.ghcbVersion, behaviour: plan.hypervisor, cBit: plan.cBit,
+            vcpus: plan.vcpus.count)
         activities = Activities(count: plan.vcpus.count)
         entries = EntryWatch(plan)
         unsafe vcpus = .allocate(capacity: max(plan.vcpus.count, 1))

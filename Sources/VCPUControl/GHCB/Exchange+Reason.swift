@@ -17,11 +17,11 @@ extension Exchange {
             let info = "\(decodedMSR.info.hex) (\(name))"
             return GHCBMSR.Info(rawValue: decodedMSR.info)?.isResponse == true
                 ? "the MSR still holds an answer of the hypervisor, \(info): no request"
-                : "KVM does not know MSR request \(info), and leaves the MSR as it is"
+                : "the hypervisor does not answer MSR request \(info), and leaves the MSR as it is"
         }
         return msr == 0
-            ? "the GHCB MSR is 0: no GHCB is set, and KVM resumes the guest"
-            : "the GHCB MSR is \(msr.hex): no RAM there, and KVM resumes the guest"
+            ? "the GHCB MSR is 0: no GHCB is set, and the guest runs on without an answer"
+            : "the GHCB MSR is \(msr.hex): no RAM there, and the guest runs on without an answer"
     }
 
     private func exceptionReason(_ event: EventInjection) -> String {
@@ -58,7 +58,7 @@ extension Exchange {
         case .invalidInput: return inputDetail(page)
         case .invalidEvent:
             let name = exitCode?.name.map { " (\($0))" } ?? ""
-            return "KVM takes no SW_EXITCODE \(codeText)\(name) from a GHCB"
+            return "the hypervisor takes no SW_EXITCODE \(codeText)\(name) from this guest"
         }
     }
 
@@ -75,6 +75,8 @@ extension Exchange {
     private func inputDetail(_ page: GHCBPage) -> String {
         switch exitCode {
         case .apJumpTable: "SW_EXITINFO1 is \(info1.hex), neither 0 (set) nor 1 (get)"
+        case .mmioRead where info2 == 0, .mmioWrite where info2 == 0:
+            "SW_EXITINFO2 is 0x0, an access of no bytes"
         case .mmioRead, .mmioWrite:
             "SW_EXITINFO2 is \(info2.hex), and version 2 moves at most 8 bytes"
         default: "SW_EXITINFO1 is \(info1.hex), SW_EXITINFO2 \(info2.hex)"

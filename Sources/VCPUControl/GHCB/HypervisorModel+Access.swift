@@ -85,7 +85,10 @@ extension HypervisorModel {
         let (end, overflow) = start.addingReportingOverflow(length)
         guard start != 0, !overflow else { return .failure(.invalid) }
         guard start & ~0xfff == exchange.request.msr else {
-            guard ghcbVersion < 2, length <= Self.scratchLimit else { return .failure(.invalid) }
+            let isUnlimited = behaviour.specifies(.scratchLimit)
+            guard ghcbVersion < 2, isUnlimited || length <= Self.scratchLimit else {
+                return .failure(.invalid)
+            }
             let place = GuestPhysicalAddress(start)
             let bytes = memory.read(place, count: Int(length))
             return bytes.map { .success(.copy(of: place, bytes: $0)) } ?? .failure(.notReadable)

@@ -15,21 +15,38 @@ extension HypervisorModel {
 
     mutating func msrProtocol(_ request: Request) -> Step {
         switch GHCBMSR(rawValue: request.msr) {
+        case .apResetHoldRequest where lacksVersion2, .hvFeaturesRequest where lacksVersion2:
+            return unanswered(request)
+        case .cpuidRequest(let function, _)
+        where function == 0xd && behaviour.specifies(.msrCPUIDLeaf):
+            return unanswered(request)
         case .sevInfoRequest: return answer(request, value: resetMSR)
         case .cpuidRequest(let function, let register):
             return cpuidAnswer(request, function, register)
         case .apResetHoldRequest:
             open[request.vcpu] = .msrHold(request)
             return .apResetHold
-        // For every guest, whatever its version.
-        case .hvFeaturesRequest: return answer(request, .hvFeaturesResponse(.kvm))
-        case .preferredGPARequest, .registerGPARequest, .pscRequest: return refuse(request)
+        case .hvFeaturesRequest: return answer(request, .hvFeaturesResponse(features))
+        case .preferredGPARequest, .registerGPARequest, .pscRequest:
+            return behaviour.specifies(.snpMSRRequests) ? unanswered(request) : refuse(request)
         case .terminationRequest(let reason):
             return end(request, .requested(set: reason.set, code: reason.code))
         // VMPL requests, answers that the guest left there, OpenVMM's own and unknown ones.
-        default:
-            return .resume(Exchange(request, .msr(response: request.msr), .unanswered))
+        default: return unanswered(request)
         }
+    }
+
+    /// Whether the VM has no request of version 2; KVM answers them in every VM.
+    private var lacksVersion2: Bool { behaviour.specifies(.version2Events) && ghcbVersion < 2 }
+
+    /// What the VM can use; KVM names those of SEV-SNP to every guest.
+    var features: HypervisorFeatures {
+        behaviour.specifies(.hvFeatures) ? HypervisorFeatures(rawValue: 0) : .kvm
+    }
+
+    /// Leaves the MSR as it is.
+    private func unanswered(_ request: Request) -> Step {
+        .resume(Exchange(request, .msr(response: request.msr), .unanswered))
     }
 
     /// CPUID with ECX = 0; KVM replaces the value and the info, and keeps the bits between.

@@ -5,7 +5,7 @@ extension HypervisorModel {
     mutating func pageProtocol(
         _ request: PageExchange, memory: inout some HostMemory
     ) -> Step {
-        if let reason = Self.refusal(of: request.page) { return request.malformed(reason) }
+        if let reason = refusal(of: request.page) { return request.malformed(reason) }
         var exchange = request
         exchange.respond(info1: 0, info2: 0)
         switch exchange.code {
@@ -16,14 +16,45 @@ extension HypervisorModel {
     }
 
     /// The order of KVM's checks: usage, the three words of every event, the event's own inputs.
-    static func refusal(of page: GHCBPage) -> MalformedReason? {
+    private func refusal(of page: GHCBPage) -> MalformedReason? {
         guard page.usage == 0 else { return .invalidUsage }
         guard NAEEvent.alwaysRequired.allSatisfy(page.isValid) else { return .missingInput }
         let code = ExitCode(page.raw(.swExitCode))
-        guard let event = NAEEvent.event(code), event.isInKVM else { return .invalidEvent }
+        guard let event = NAEEvent.event(code), event.isInKVM, offers(event) else {
+            return .invalidEvent
+        }
         // KVM calls SEV-SNP's events a missing input in other guests.
-        guard !event.isSNPOnly else { return .missingInput }
-        return NAEEvent.requiredFields(of: page).allSatisfy(page.isValid) ? nil : .missingInput
+        guard !event.isSNPOnly else {
+            return behaviour.specifies(.snpEvents) ? .invalidEvent : .missingInput
+        }
+        let isComplete = NAEEvent.requiredFields(of: page).allSatisfy(page.isValid)
+        guard isComplete, !lacksXCR0(page) else { return .missingInput }
+        return hasInvalidValue(page) ? .invalidInput : nil
+    }
+
+    private func offers(_ event: NAEEvent) -> Bool {
+        guard behaviour.specifies(.version2Events), let version = event.version else { return true }
+        return version <= ghcbVersion
+    }
+
+    /// CPUID leaf 0xd by EAX, whatever is in the upper half of RAX.
+    private func lacksXCR0(_ page: GHCBPage) -> Bool {
+        guard behaviour.specifies(.cpuidLeafWidth), ExitCode(page.raw(.swExitCode)) == .cpuid
+        else { return false }
+        return UInt32(truncatingIfNeeded: page.raw(.rax)) == 0xd && !page.isValid(.xcr0)
+    }
+
+    /// Operations and sizes that the specification does not define.
+    private func hasInvalidValue(_ page: GHCBPage) -> Bool {
+        let (info1, info2) = (page.raw(.swExitInfo1), page.raw(.swExitInfo2))
+        switch ExitCode(page.raw(.swExitCode)) {
+        case .msr: return behaviour.specifies(.msrOperation) && info1 > 1
+        case .ioio:
+            let size = IOIOInfo(rawValue: info1).size
+            return behaviour.specifies(.transferSize) && ![1, 2, 4].contains(size)
+        case .mmioRead, .mmioWrite: return behaviour.specifies(.transferSize) && info2 == 0
+        default: return false
+        }
     }
 
     private mutating func event(_ exchange: PageExchange) -> Step {
@@ -34,12 +65,16 @@ extension HypervisorModel {
         case .rdpmc: return rdpmc(exchange)
         case .apResetHold: return hold(exchange)
         case .apJumpTable: return jumpTable(exchange)
-        case .hvFeatures: return exchange.resumed(info2: HypervisorFeatures.kvm.rawValue)
+        case .hvFeatures: return exchange.resumed(info2: features.rawValue)
+        case .rdtsc where behaviour.specifies(.rdtsc): return timeStamp(exchange)
+        case .rdtscp where behaviour.specifies(.rdtscp): return timeStamp(exchange)
+        case .unsupported where behaviour.specifies(.unsupportedEvent): return exchange.resumed()
+        case .readDR7, .writeDR7: return debugControl(exchange)
         // KVM answers with a real #UD, without a word in the page.
         case .rdtscp: return exchange.injected(.invalidOpcode)
         case .rdtsc, .termination, .unsupported: return exchange.ended(Self.termination(exchange))
-        // DR7 reads and writes do nothing: KVM has no DR7 of its guest. INVD, WBINVD, MONITOR and
-        // MWAIT are no-ops, and NMI complete unmasks what nothing raises here.
+        // INVD, WBINVD, MONITOR and MWAIT are no-ops, and NMI complete unmasks what nothing raises
+        // here.
         default: return exchange.resumed()
         }
     }
@@ -132,10 +167,37 @@ extension HypervisorModel {
         // Bits 31:30 choose how the counter is read.
         let counter = exchange.registers[.rcx] & 0x3fff_ffff
         guard counter < 4, exchange.input(.cpl) == 0 else {
-            return exchange.injected(.generalProtection)
+            return behaviour.specifies(.rdpmcFault)
+                ? exchange.asked(toRaise: .generalProtection)
+                : exchange.injected(.generalProtection)
         }
         exchange.registers[.rax] = 0
         exchange.registers[.rdx] = 0
+        return exchange.resumed()
+    }
+
+    /// RDTSC and RDTSCP by the specification.
+    private func timeStamp(_ request: PageExchange) -> Step {
+        var exchange = request
+        let (vcpu, tsc) = (exchange.request.vcpu, exchange.request.tsc)
+        let table = msrs[vcpu] ?? MSRTable(isBootstrapProcessor: vcpu == 0)
+        let value = table.read(MSRTable.tsc, tsc: tsc) ?? tsc
+        exchange.registers[.rax] = value & 0xffff_ffff
+        exchange.registers[.rdx] = value >> 32
+        exchange.registers[.rcx] = UInt64(exchange.request.tscAux)
+        return exchange.resumed()
+    }
+
+    /// DR7, of which KVM has none: it returns nothing and drops what is written.
+    private mutating func debugControl(_ request: PageExchange) -> Step {
+        guard behaviour.specifies(.dr7) else { return request.resumed() }
+        var exchange = request
+        let vcpu = exchange.request.vcpu
+        if exchange.code == .writeDR7 {
+            dr7[vcpu] = exchange.registers[.rax]
+        } else {
+            exchange.registers[.rax] = dr7[vcpu] ?? 0x400
+        }
         return exchange.resumed()
     }
 

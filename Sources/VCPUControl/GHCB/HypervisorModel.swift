@@ -9,7 +9,7 @@ package protocol HostMemory {
 /// KVM's side of the GHCB for one VM: pure, but for the guest memory that it is handed.
 ///
 /// It does what KVM 6.12.117 does for an SEV-ES guest without in-kernel interrupt controller
-/// (REFERENCE 1a, 2, 3). The GHCB is read from memory; the answer is in the exchange, for the
+/// (REFERENCE 1a, 2, 3), or what the specification says, row by row of `KVMDifference`. The GHCB is read from memory; the answer is in the exchange, for the
 /// machine to put into the page or the MSR. Only scratch data outside the page, which version 1
 /// allows, is written here. The work is in extensions, one per topic.
 package struct HypervisorModel: Sendable {
@@ -33,12 +33,17 @@ package struct HypervisorModel: Sendable {
         package var msr: UInt64
         /// The vCPU's time stamp counter.
         package var tsc: UInt64
+        /// The vCPU's TSC_AUX, which the guest writes without an exit.
+        package var tscAux: UInt32
 
-        package init(vcpu: Int, rip: GuestVirtualAddress, msr: UInt64, tsc: UInt64) {
+        package init(
+            vcpu: Int, rip: GuestVirtualAddress, msr: UInt64, tsc: UInt64, tscAux: UInt32 = 0
+        ) {
             self.vcpu = vcpu
             self.rip = rip
             self.msr = msr
             self.tsc = tsc
+            self.tscAux = tscAux
         }
     }
 
@@ -51,18 +56,25 @@ package struct HypervisorModel: Sendable {
 
     /// The highest protocol version that the VM offers, 1 or 2.
     package let ghcbVersion: Int
+    /// Whether it answers as KVM or by the specification.
+    package let behaviour: HypervisorBehaviour
     /// The position of the C-bit in page-table entries.
     package let cBit: Int
     let cpuid: CPUIDTable
     var msrs: [Int: MSRTable] = [:]
     /// The address that some vCPU set last; 0 before.
     var apJumpTable: UInt64 = 0
+    /// What vCPUs wrote to DR7 through the page.
+    var dr7: [Int: UInt64] = [:]
     var open: [Int: OpenExchange] = [:]
     /// The vCPUs that had their first SIPI.
     var startedVCPUs: Set<Int> = []
 
-    package init(ghcbVersion: Int, cBit: Int, vcpus: Int) {
+    package init(
+        ghcbVersion: Int, behaviour: HypervisorBehaviour = .kvm, cBit: Int, vcpus: Int
+    ) {
         self.ghcbVersion = ghcbVersion
+        self.behaviour = behaviour
         self.cBit = cBit
         cpuid = CPUIDTable(cBit: cBit, vcpus: vcpus)
     }
@@ -87,7 +99,7 @@ package struct HypervisorModel: Sendable {
         guard request.msr != 0, let page = GHCBPage(at: request.msr, in: memory) else {
             return .resume(Exchange(request, .noPage, .unanswered))
         }
-        return pageProtocol(PageExchange(request, page), memory: &memory)
+        return pageProtocol(PageExchange(request, page, behaviour), memory: &memory)
     }
 
     /// Answers what the last step of this vCPU left open, with the bytes that it asked for.

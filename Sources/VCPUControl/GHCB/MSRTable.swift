@@ -44,7 +44,7 @@ package struct MSRTable: Sendable, Equatable {
 // MARK: - The table
 
 extension MSRTable {
-    private static let tsc: UInt32 = 0x10
+    static let tsc: UInt32 = 0x10
     private static let apicBase: UInt32 = 0x1b
 
     private struct Row: Sendable {

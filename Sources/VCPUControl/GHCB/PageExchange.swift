@@ -1,4 +1,4 @@
-/// A VMGEXIT of the page protocol while KVM works on it.
+/// A VMGEXIT of the page protocol while the hypervisor works on it.
 struct PageExchange: Sendable {
     /// What has to come from outside before KVM can go on.
     enum Pending: Sendable {
@@ -11,6 +11,7 @@ struct PageExchange: Sendable {
     }
 
     let request: HypervisorModel.Request
+    private let behaviour: HypervisorBehaviour
     /// The page as the guest left it: copied once, so that no later write changes the request.
     let page: GHCBPage
     /// The page as KVM leaves it, so far.
@@ -25,8 +26,11 @@ struct PageExchange: Sendable {
     ]
 
     /// Takes the valid inputs and wipes the bitmap.
-    init(_ request: HypervisorModel.Request, _ page: GHCBPage) {
+    init(
+        _ request: HypervisorModel.Request, _ page: GHCBPage, _ behaviour: HypervisorBehaviour
+    ) {
         self.request = request
+        self.behaviour = behaviour
         self.page = page
         response = page
         response.clearValidBitmap()
@@ -54,11 +58,18 @@ struct PageExchange: Sendable {
         response.respond(info1: info1, info2: info2)
     }
 
-    /// Resumes the guest: RAX, RBX, RCX and RDX become valid, asked for or not (step 6).
+    /// Resumes the guest: RAX, RBX, RCX and RDX become valid, by KVM asked for or not (step 6).
     func resumed(_ outcome: Exchange.Outcome = .ok) -> HypervisorModel.Step {
         var response = response
-        for (register, field) in Self.outputs { response.set(field, to: registers[register]) }
+        for (register, field) in Self.outputs where returns(field, outcome) {
+            response.set(field, to: registers[register])
+        }
         return .resume(Exchange(request, .page(request: page, response: response), outcome))
+    }
+
+    private func returns(_ field: GHCBField, _ outcome: Exchange.Outcome) -> Bool {
+        guard behaviour.specifies(.returnedRegisters) else { return true }
+        return outcome == .ok && NAEEvent.returnedFields(of: page).contains(field)
     }
 
     /// Resumes the guest with a result in SW_EXITINFO2.

@@ -3,6 +3,8 @@ package struct LaunchOptions: Sendable, Equatable {
     package var setup: GHCBSetup
     /// The highest GHCB protocol version that the VM offers, 1 or 2.
     package var ghcbVersion: Int
+    /// How the hypervisor answers, where there is a choice.
+    package var hypervisor: HypervisorBehaviour
     package var vcpus: Int
     /// Size of the guest's RAM in bytes; sevdbg's own pages lie above it.
     package var memory: UInt64
@@ -19,11 +21,13 @@ package struct LaunchOptions: Sendable, Equatable {
     }
 
     package init(
-        setup: GHCBSetup = .trampoline, ghcbVersion: Int = 2, vcpus: Int = 1,
+        setup: GHCBSetup = .trampoline, ghcbVersion: Int = 2,
+        hypervisor: HypervisorBehaviour = .kvm, vcpus: Int = 1,
         memory: UInt64 = 16 << 20, arguments: [Argument] = []
     ) {
         self.setup = setup
         self.ghcbVersion = ghcbVersion
+        self.hypervisor = hypervisor
         self.vcpus = vcpus
         self.memory = memory
         self.arguments = arguments

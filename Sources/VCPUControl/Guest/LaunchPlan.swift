@@ -51,6 +51,8 @@ package struct LaunchPlan: Sendable, Equatable {
     package var cBit: Int
     /// The version of the GHCB protocol that the VM offers at most, 1 or 2.
     package var ghcbVersion: Int
+    /// How the hypervisor answers, where there is a choice.
+    package var hypervisor: HypervisorBehaviour
     /// The guest's entry, whatever runs before it.
     package var entry: GuestVirtualAddress
     /// The guest's symbols and those of sevdbg's stub, which start with `sevdbg_`.
@@ -58,6 +60,7 @@ package struct LaunchPlan: Sendable, Equatable {
 
     package init(
         ramSize: UInt64, regions: [Region], vcpus: [VCPU], cBit: Int = 51, ghcbVersion: Int = 2,
+        hypervisor: HypervisorBehaviour = .kvm,
         entry: GuestVirtualAddress = .init(0), symbols: SymbolTable = SymbolTable()
     ) {
         self.ramSize = ramSize
@@ -65,6 +68,7 @@ package struct LaunchPlan: Sendable, Equatable {
         self.vcpus = vcpus
         self.cBit = cBit
         self.ghcbVersion = ghcbVersion
+        self.hypervisor = hypervisor
         self.entry = entry
         self.symbols = symbols
     }

@@ -130,16 +130,15 @@ extension GHCBListing {
             .init("from", .origin(msr)),
             .init("page", page.value.map(JSONRenderer.request) ?? .null),
             .init("last", lastMembers ?? .null),
-            .init("steps", .array(last?.exchange.stepsJSON ?? [])),
+            .init("steps", .array(stepsJSON)),
         ]
     }
 }
 
-extension Exchange {
-    /// What KVM did to the page: the number of the step, what it was, and the fields it wrote.
-    fileprivate var stepsJSON: [JSONValue] {
-        let steps = steps
-        return steps.indices.map { index in
+extension GHCBListing {
+    /// The number of each step, what it was, and the fields that it wrote.
+    private var stepsJSON: [JSONValue] {
+        steps.indices.map { index in
             let step = steps[index]
             let changes = index == 0 ? [] : step.changes(since: steps[index - 1])
             return .object([
@@ -177,6 +176,8 @@ extension SetupListing {
             .init("machine", .string(machine.name)),
             .init("ghcb", .string(options.setup.rawValue)),
             .init("ghcbVersion", .number(options.ghcbVersion)),
+            .init("hypervisor", .string(options.hypervisor.rawValue)),
+            .init("strict", .bool(isStrict)),
             .init("vcpus", .number(options.vcpus)),
             .init("memory", .number(options.memory)),
             .init("guest", .string(guest)),

@@ -79,6 +79,8 @@ package struct GHCBListing: Sendable, Equatable {
     /// The page now, as an exchange that has no answer yet.
     package var page: Reading<Exchange>
     package var last: ExchangeRecord?
+    /// What KVM did to the page in the last exchange; empty for another hypervisor.
+    package var steps: [ExchangeStep]
 }
 
 package struct MSRListing: Sendable, Equatable {
@@ -106,5 +108,7 @@ package struct SetupListing: Sendable, Equatable {
     package var guest: String
     package var entry: GuestVirtualAddress
     package var options: LaunchOptions
+    /// Whether the lint rules go by the specification alone, whatever the hypervisor does.
+    package var isStrict: Bool
     package var cBit: Int
 }

@@ -59,7 +59,7 @@ extension GHCBListing {
     // MARK: Steps
 
     private var stepLines: [String] {
-        guard let steps = last?.exchange.steps, !steps.isEmpty else { return [] }
+        guard !steps.isEmpty else { return [] }
         return ["what KVM did to the page:"]
             + steps.indices.map { index in
                 let step = steps[index]

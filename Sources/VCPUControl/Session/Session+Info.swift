@@ -61,7 +61,8 @@ extension Session {
     var setupListing: SetupListing {
         SetupListing(
             machine: machine.traits, guest: configuration.image.name,
-            entry: configuration.image.entry, options: options, cBit: plan.cBit)
+            entry: configuration.image.entry, options: options,
+            isStrict: configuration.isStrict, cBit: plan.cBit)
     }
 
     /// RAM by the way its pages were last used.
@@ -116,7 +117,8 @@ extension Session {
                 $0.exchange == exchange
             }
         }
-        return GHCBListing(vcpu: current, msr: msr, page: page, last: last)
+        let steps = options.hypervisor == .kvm ? last?.exchange.steps ?? [] : []
+        return GHCBListing(vcpu: current, msr: msr, page: page, last: last, steps: steps)
     }
 
     private func msrListing(_ vcpu: Int) -> MSRListing {

@@ -29,12 +29,13 @@ extension Session {
 }
 
 extension Linter {
-    /// A linter for the VM of a launch on a machine.
-    init(_ plan: LaunchPlan, _ traits: MachineTraits) {
+    /// A linter for the VM of a launch on a machine; a strict one goes by the specification alone.
+    init(_ plan: LaunchPlan, _ traits: MachineTraits, isStrict: Bool) {
         let model = HypervisorModel(
             ghcbVersion: plan.ghcbVersion, cBit: plan.cBit, vcpus: plan.vcpus.count)
         self.init(
             VM(
+                behaviour: isStrict ? .specification : plan.hypervisor,
                 ghcbVersion: plan.ghcbVersion, supportsXSS: model.supportsXSS,
                 watchesResponses: traits.seesProtectedState,
                 resetMSR: model.resetMSR))

@@ -41,7 +41,7 @@ package final class Session {
         self.configuration = configuration
         options = configuration.options
         (plan, machine) = try Self.launch(configuration, configuration.options)
-        linter = Linter(plan, machine.traits)
+        linter = Linter(plan, machine.traits, isStrict: configuration.isStrict)
         states = Array(repeating: .ready, count: machine.vcpuCount)
         do throws(CommandFailure) {
             for text in configuration.breakpoints { try setBreakpoint(text) }
@@ -127,7 +127,8 @@ extension Session {
         states = Array(repeating: .ready, count: machine.vcpuCount)
         (current, end, lastStop) = (0, nil, nil)
         (exchanges, examined) = (ExchangeRecords(), Examined())
-        (linter, findings) = (Linter(plan, machine.traits), [])
+        linter = Linter(plan, machine.traits, isStrict: configuration.isStrict)
+        findings = []
         breakpoints.relaunch { try? self.address($0) }
         try placeBreakpoints()
         report(.launch(head))

@@ -5,6 +5,8 @@ package struct SessionConfiguration: Sendable {
 
     package var image: GuestImage
     package var options: LaunchOptions
+    /// Whether the rules go by the specification alone.
+    package var isStrict: Bool
     /// Arguments of the `break` command, set before the first instruction.
     package var breakpoints: [String]
     /// Makes the machine, at launch and at each relaunch.
@@ -13,11 +15,13 @@ package struct SessionConfiguration: Sendable {
     package var interruptFlag: InterruptFlag
 
     package init(
-        image: GuestImage, options: LaunchOptions, breakpoints: [String] = [],
+        image: GuestImage, options: LaunchOptions, isStrict: Bool = false,
+        breakpoints: [String] = [],
         interruptFlag: InterruptFlag = InterruptFlag(), makeMachine: @escaping MachineMaker
     ) {
         self.image = image
         self.options = options
+        self.isStrict = isStrict
         self.breakpoints = breakpoints
         self.interruptFlag = interruptFlag
         self.makeMachine = makeMachine

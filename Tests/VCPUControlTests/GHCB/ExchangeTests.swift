@@ -81,11 +81,11 @@ struct ExchangeTests {
         ),
         (
             .request(.init(0x73)),
-            "RSM -> malformed: invalid event: KVM takes no SW_EXITCODE 0x73 (RSM) from a GHCB"
+            "RSM -> malformed: invalid event: the hypervisor takes no SW_EXITCODE 0x73 (RSM) from this guest"
         ),
         (
             .request(.init(0x1234)),
-            "UNKNOWN 0x1234 -> malformed: invalid event: KVM takes no SW_EXITCODE 0x1234 from a GHCB"
+            "UNKNOWN 0x1234 -> malformed: invalid event: the hypervisor takes no SW_EXITCODE 0x1234 from this guest"
         ),
         (
             .request(.psc, 0, 0, [.swScratch: 0x10800]),
@@ -143,16 +143,17 @@ struct ExchangeTests {
         let harness = GHCBHarness()
         #expect(
             harness.vmgexit(msr: 0).resumed?.reason
-                == "the GHCB MSR is 0: no GHCB is set, and KVM resumes the guest")
+                == "the GHCB MSR is 0: no GHCB is set, and the guest runs on without an answer")
         #expect(
             harness.vmgexit(msr: 0x40000).resumed?.reason
-                == "the GHCB MSR is 0x40000: no RAM there, and KVM resumes the guest")
+                == "the GHCB MSR is 0x40000: no RAM there, and the guest runs on without an answer")
         #expect(
             harness.vmgexit(msr: 0x3081).resumed?.reason
                 == "the MSR still holds an answer of the hypervisor, 0x81 (HV_FT_RESP): no request")
         #expect(
             harness.vmgexit(msr: 0xf03).resumed?.reason
-                == "KVM does not know MSR request 0xf03 (UNKNOWN), and leaves the MSR as it is")
+                == "the hypervisor does not answer MSR request 0xf03 (UNKNOWN), and leaves the MSR as it is"
+        )
         #expect(harness.vmgexit(msr: 0x40000).resumed?.ghcb == .init(0x40000))
         #expect(harness.vmgexit(msr: 0).resumed?.ghcb == nil)
         #expect(harness.vmgexit(msr: 0).resumed?.codeText == "?")

@@ -30,8 +30,9 @@ final class GHCBHarness {
     var memory = TestMemory()
     var msr = GHCBHarness.ghcb
 
-    init(version: Int = 2, vcpus: Int = 4) {
-        model = HypervisorModel(ghcbVersion: version, cBit: 51, vcpus: vcpus)
+    init(version: Int = 2, behaviour: HypervisorBehaviour = .kvm, vcpus: Int = 4) {
+        model = HypervisorModel(
+            ghcbVersion: version, behaviour: behaviour, cBit: 51, vcpus: vcpus)
     }
 
     /// Puts a page where the MSR points and executes VMGEXIT; the interim page goes to memory.

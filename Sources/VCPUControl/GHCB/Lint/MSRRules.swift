@@ -53,7 +53,7 @@ struct MSRRules: Sendable {
         case .cpuidRequest where value >> 32 == 0xd:
             return [Breach(.msrCPUIDLeaf, request + " asks for leaf 0xd")]
         case .apResetHoldRequest, .hvFeaturesRequest:
-            guard vm.behaviour == .specification, vm.ghcbVersion < 2 else { return [] }
+            guard vm.behaviour.specifies(.version2Events), vm.ghcbVersion < 2 else { return [] }
             return [Breach(.unknownEvent, request + " is of version 2; the VM offers version 1")]
         case .apJumpTable, nil:
             return [Breach(.unknownEvent, request + " is none that the protocol defines")]

@@ -108,7 +108,9 @@ extension PageRules {
 
     /// Outside the page, which only version 1 has.
     private var outsideError: String? {
-        guard vm.behaviour == .kvm, scratchLength > HypervisorModel.scratchLimit else { return nil }
+        guard !vm.behaviour.specifies(.scratchLimit),
+            scratchLength > HypervisorModel.scratchLimit
+        else { return nil }
         return ", outside the GHCB, where KVM takes at most 64 KiB"
     }
 }

@@ -65,7 +65,7 @@ struct PageRules: Sendable {
         guard !isForeignFormat, version == 0 || version > vm.ghcbVersion else { return usage }
         let offer = vm.ghcbVersion > 1 ? "versions 1 to \(vm.ghcbVersion)" : "version 1"
         let fact = "PROTOCOL_VERSION is \(version), the VM offers \(offer)"
-        guard version == 0, vm.behaviour == .kvm else {
+        guard version == 0, !vm.behaviour.specifies(.protocolVersion) else {
             return usage + [Breach(.versionUnsupported, fact)]
         }
         let custom = "as OVMF leaves it; KVM never reads it"
@@ -85,25 +85,21 @@ struct PageRules: Sendable {
     }
 
     private func supportBreaches(_ event: NAEEvent) -> [Breach] {
-        switch vm.behaviour {
-        case .kvm:
-            return Self.unhandled[code].map { [Breach(.unhandledByKVM, "\(name): \($0)")] } ?? []
-        case .specification:
-            guard let version = event.version, version > vm.ghcbVersion else { return [] }
-            return [
-                Breach(
-                    .unknownEvent,
-                    "SW_EXITCODE is \(name), an event of version \(version);"
-                        + " the VM offers version 1"
-                )
-            ]
+        if let (row, fact) = Self.unhandled[code], !vm.behaviour.specifies(row) {
+            return [Breach(.unhandledByKVM, "\(name): \(fact)")]
         }
+        guard let version = event.version, version > vm.ghcbVersion,
+            vm.behaviour.specifies(.version2Events)
+        else { return [] }
+        let fact =
+            "SW_EXITCODE is \(name), an event of version \(version); the VM offers version 1"
+        return [Breach(.unknownEvent, fact)]
     }
 
-    private static let unhandled: [ExitCode: String] = [
-        .rdtsc: "KVM has no handler for it and ends the VM with an internal error",
-        .rdtscp: "KVM answers with #UD",
-        .unsupported: "KVM_RUN fails with EINVAL",
+    private static let unhandled: [ExitCode: (KVMDifference, String)] = [
+        .rdtsc: (.rdtsc, "KVM has no handler for it and ends the VM with an internal error"),
+        .rdtscp: (.rdtscp, "KVM answers with #UD"),
+        .unsupported: (.unsupportedEvent, "KVM_RUN fails with EINVAL"),
     ]
 }
 
@@ -130,20 +126,17 @@ extension PageRules {
             ? [] : [Breach(.cpuidNeedsXCR0, "CPUID leaf 0xd: XCR0 is not valid")]
         guard vm.supportsXSS, vm.ghcbVersion >= 2, !page.isValid(.xss) else { return missing }
         let fact = "CPUID leaf 0xd: XSS is not valid"
-        switch vm.behaviour {
-        case .specification: return missing + [Breach(.cpuidNeedsXSS, fact)]
-        case .kvm where missing.isEmpty && dependsOnXSS:
-            let custom = "as Linux 6.12 does; KVM never reads it"
-            return [Breach(.cpuidNeedsXSS, fact, toleratedAs: custom)]
-        case .kvm: return missing
+        guard !vm.behaviour.specifies(.cpuidXSS) else {
+            return missing + [Breach(.cpuidNeedsXSS, fact)]
         }
+        guard missing.isEmpty, dependsOnXSS else { return missing }
+        let custom = "as Linux 6.12 does; KVM never reads it"
+        return [Breach(.cpuidNeedsXSS, fact, toleratedAs: custom)]
     }
 
     private func isStateLeaf(_ rax: UInt64) -> Bool {
-        switch vm.behaviour {
-        case .kvm: rax == 0xd
-        case .specification: UInt32(truncatingIfNeeded: rax) == 0xd
-        }
+        vm.behaviour.specifies(.cpuidLeafWidth)
+            ? UInt32(truncatingIfNeeded: rax) == 0xd : rax == 0xd
     }
 
     /// Only sub-leaves 0 and 1 report what depends on XSS.
