@@ -75,6 +75,10 @@ extension Exchange {
     private func inputDetail(_ page: GHCBPage) -> String {
         switch exitCode {
         case .apJumpTable: "SW_EXITINFO1 is \(info1.hex), neither 0 (set) nor 1 (get)"
+        case .msr: "SW_EXITINFO1 is \(info1.hex), neither 0 (read) nor 1 (write)"
+        case .ioio:
+            "SW_EXITINFO1 is \(info1.hex), operand size (bits 6:4)"
+                + " \(IOIOInfo(rawValue: info1).size) is not 1, 2 or 4"
         case .mmioRead where info2 == 0, .mmioWrite where info2 == 0:
             "SW_EXITINFO2 is 0x0, an access of no bytes"
         case .mmioRead, .mmioWrite:

@@ -19,16 +19,19 @@ extension HypervisorModel {
     private mutating func stringAccess(
         _ exchange: PageExchange, _ info: IOIOInfo, memory: inout some HostMemory
     ) -> Step {
-        let length = exchange.info2.multipliedReportingOverflow(by: UInt64(info.size))
-        guard exchange.info2 <= UInt64(Int32.max), length.partialValue <= UInt64(Int32.max) else {
+        let (length, overflow) = exchange.info2.multipliedReportingOverflow(by: UInt64(info.size))
+        let isBounded = behaviour.specifies(.stringLength)
+        let limit = isBounded ? .max : UInt64(Int32.max)
+        guard !overflow, exchange.info2 <= limit, length <= limit else {
+            guard !isBounded else { return exchange.malformed(.invalidScratchArea) }
             return exchange.ended(
                 .runFailed(
                     errno: Self.invalidArgument,
                     "string port access with SW_EXITINFO2 \(exchange.info2.hex): more than INT_MAX"
                         + " bytes, KVM_RUN fails with EINVAL"))
         }
-        guard length.partialValue > 0 else { return exchange.resumed() }
-        return transfer(exchange, .port(info), length: length.partialValue, memory: &memory)
+        guard length > 0 else { return exchange.resumed() }
+        return transfer(exchange, .port(info), length: length, memory: &memory)
     }
 
     /// MMIO at SW_EXITINFO1, SW_EXITINFO2 bytes; none is resumed without a word.
@@ -57,6 +60,9 @@ extension HypervisorModel {
             return transfer.step(page: exchange.response)
         case .failure(.invalid): return exchange.malformed(.invalidScratchArea)
         case .failure(.notReadable):
+            guard !behaviour.specifies(.scratchNoRAM) else {
+                return exchange.malformed(.invalidScratchArea)
+            }
             return exchange.ended(
                 .runFailed(
                     errno: Self.badAddress,
@@ -90,7 +96,7 @@ extension HypervisorModel {
                 return .failure(.invalid)
             }
             let place = GuestPhysicalAddress(start)
-            let bytes = memory.read(place, count: Int(length))
+            let bytes = Int(exactly: length).flatMap { memory.read(place, count: $0) }
             return bytes.map { .success(.copy(of: place, bytes: $0)) } ?? .failure(.notReadable)
         }
         let buffer = GHCBPage.sharedBufferRange
@@ -106,10 +112,13 @@ extension HypervisorModel {
 extension HypervisorModel {
     /// Goes on with what waited for userspace.
     mutating func proceed(
-        with waiting: PageExchange, data: [UInt8], memory: inout some HostMemory
+        with waiting: consuming PageExchange, data: [UInt8], memory: inout some HostMemory
     ) -> Step {
         var exchange = waiting
-        switch waiting.pending {
+        let pending = exchange.pending
+        // A copy of the scratch area has one owner, or each part of it would copy it anew.
+        exchange.pending = nil
+        switch consume pending {
         case .portInput(let size):
             let rax = exchange.registers[.rax]
             exchange.registers[.rax] = Self.merge(data, size, into: rax)

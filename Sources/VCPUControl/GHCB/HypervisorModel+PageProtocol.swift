@@ -194,12 +194,16 @@ extension HypervisorModel {
         var exchange = request
         let vcpu = exchange.request.vcpu
         if exchange.code == .writeDR7 {
-            dr7[vcpu] = exchange.registers[.rax]
+            dr7[vcpu] = exchange.registers[.rax] & Self.dr7Writable | Self.dr7Ones
         } else {
-            exchange.registers[.rax] = dr7[vcpu] ?? 0x400
+            exchange.registers[.rax] = dr7[vcpu] ?? Self.dr7Ones
         }
         return exchange.resumed()
     }
+
+    /// The bits of DR7 that a write changes, and the one that is always set; APM volume 2, 13.1.1.4.
+    private static let dr7Writable: UInt64 = 0xffff_23ff
+    private static let dr7Ones: UInt64 = 0x400
 
     private mutating func jumpTable(_ exchange: PageExchange) -> Step {
         switch exchange.info1 {
@@ -224,19 +228,20 @@ extension HypervisorModel {
 
     /// Sends a vCPU a SIPI: one that is in an AP reset hold runs on.
     ///
-    /// The first SIPI of a vCPU leaves no trace in the result, as it starts the vCPU with the state
-    /// of its launch; later ones set SW_EXITINFO2, or the data of the MSR, to 1.
+    /// With KVM the first SIPI of a vCPU leaves no trace in the result, as it starts the vCPU with
+    /// the state of its launch; later ones set SW_EXITINFO2, or the data of the MSR, to 1.
     /// - Returns: `nil` where the vCPU is in no hold.
     package mutating func deliverSIPI(to vcpu: Int) -> Step? {
         let isFirst = startedVCPUs.insert(vcpu).inserted
+        let hasTrace = !isFirst || behaviour.specifies(.firstSIPI)
         switch open[vcpu] {
         case .msrHold(let request):
             open[vcpu] = nil
-            return endHold(request, sipi: !isFirst)
+            return endHold(request, sipi: hasTrace)
         case .page(let exchange):
             guard case .resetHold = exchange.pending else { return nil }
             open[vcpu] = nil
-            return isFirst ? exchange.resumed() : exchange.resumed(info2: 1)
+            return hasTrace ? exchange.resumed(info2: 1) : exchange.resumed()
         case nil: return nil
         }
     }

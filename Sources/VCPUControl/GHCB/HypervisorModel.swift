@@ -112,7 +112,7 @@ package struct HypervisorModel: Sendable {
         switch open.removeValue(forKey: vcpu) {
         case .page(var exchange):
             exchange.refresh(from: memory)
-            return proceed(with: exchange, data: data, memory: &memory)
+            return proceed(with: consume exchange, data: data, memory: &memory)
         case .msrHold(let request): return endHold(request, sipi: false)
         case nil:
             let nothing = Request(vcpu: vcpu, rip: .init(0), msr: 0, tsc: 0)

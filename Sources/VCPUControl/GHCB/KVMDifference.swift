@@ -12,11 +12,14 @@ package enum KVMDifference: String, CaseIterable, Sendable {
     case cpuidLeafWidth = "cpuid-leaf-width"
     case msrOperation = "msr-operation"
     case transferSize = "transfer-size"
+    case stringLength = "string-length"
     case scratchLimit = "scratch-limit"
+    case scratchNoRAM = "scratch-no-ram"
     case returnedRegisters = "returned-registers"
     case version2Events = "version-2-events"
     case hvFeatures = "hv-features"
     case protocolVersion = "protocol-version"
+    case firstSIPI = "first-sipi"
     case snpEvents = "snp-events"
     case snpMSRRequests = "snp-msr-requests"
     case msrCPUIDLeaf = "msr-cpuid-leaf"
@@ -53,7 +56,7 @@ package enum KVMDifference: String, CaseIterable, Sendable {
         case .unsupportedEvent:
             (
                 "event 0x8000ffff tells of an exit that the guest does not support",
-                "KVM_RUN fails with EINVAL"
+                "fails KVM_RUN with EINVAL"
             )
         case .cpuidXSS:
             (
@@ -75,10 +78,20 @@ package enum KVMDifference: String, CaseIterable, Sendable {
                 "a port access has 1, 2 or 4 bytes, an MMIO access at least one",
                 "takes 3, 5, 6 and 7 at ports, and does nothing where the size is 0"
             )
+        case .stringLength:
+            (
+                "string data that does not fit its scratch area is INVALID_SCRATCH_AREA",
+                "fails KVM_RUN with EINVAL above INT_MAX bytes"
+            )
         case .scratchLimit:
             (
                 "version 1 sets no limit to scratch outside the page",
                 "allows 64 KiB"
+            )
+        case .scratchNoRAM:
+            (
+                "scratch where no RAM is, in version 1, is INVALID_SCRATCH_AREA",
+                "fails KVM_RUN with EFAULT"
             )
         case .returnedRegisters:
             (
@@ -99,6 +112,11 @@ package enum KVMDifference: String, CaseIterable, Sendable {
             (
                 "PROTOCOL_VERSION is a version that the VM offers",
                 "never reads it"
+            )
+        case .firstSIPI:
+            (
+                "an AP reset hold that a SIPI ends has a result other than 0",
+                "answers the first SIPI of a vCPU with 0: it starts from its launch state"
             )
         case .snpEvents:
             (

@@ -20,6 +20,8 @@ struct HypervisorBehaviourTests {
     enum Request: Sendable {
         case page(GHCBPage)
         case msr(UInt64)
+        /// A page whose vCPU then gets its first SIPI.
+        case sipi(GHCBPage)
         /// A page that both behaviours answer alike, and the rules judge differently.
         case judged(GHCBPage)
     }
@@ -56,9 +58,17 @@ struct HypervisorBehaviourTests {
             row: .transferSize, request: .page(.correct(.ioio, 0x3f8_0201)), kvm: "ok",
             specification: "malformed info2=0x5"),
         Example(
+            row: .stringLength,
+            request: .page(.correct(.ioio, 0x3f8_0214, 0x8000_0000, [.swScratch: 0x10800])),
+            kvm: "terminated", specification: "malformed info2=0x3"),
+        Example(
             row: .scratchLimit, version: 1,
             request: .page(.correct(.ioio, 0x3f8_0214, 0x18000, [.swScratch: 0x20000])),
             kvm: "malformed info2=0x3", specification: "ok"),
+        Example(
+            row: .scratchNoRAM, version: 1,
+            request: .page(.correct(.mmioRead, 0xfe00_0000, 8, [.swScratch: 0x9_0000])),
+            kvm: "terminated", specification: "malformed info2=0x3"),
         Example(
             row: .returnedRegisters, request: .page(.correct(.wbinvd)),
             kvm: "ok rax=0x0 rbx=0x0", specification: "ok rax=- rbx=-"),
@@ -70,6 +80,9 @@ struct HypervisorBehaviourTests {
         Example(
             row: .protocolVersion, request: .judged(.request(.wbinvd)),
             kvm: "note version-unsupported", specification: "warning version-unsupported"),
+        Example(
+            row: .firstSIPI, request: .sipi(.correct(.apResetHold)), kvm: "ok info2=0x0",
+            specification: "ok info2=0x1"),
         Example(
             row: .snpEvents, request: .page(.correct(.apCreation, 2)), kvm: "malformed info2=0x4",
             specification: "malformed info2=0x6"),
@@ -121,20 +134,27 @@ struct HypervisorBehaviourTests {
             let exchange = try #require(finish(harness.vmgexit(msr: value), harness))
             guard case .msr(let response?) = exchange.content else { return exchange.outcome.name }
             return "\(exchange.outcome.name) \(response.hex)"
+        case .sipi(let page):
+            _ = harness.vmgexit(page)
+            return results(try #require(harness.sipi()?.resumed), expectation)
         case .page(let page):
             let exchange = try #require(finish(harness.vmgexit(page), harness))
-            let fields: [String: GHCBField] = [
-                "rax": .rax, "rbx": .rbx, "rdx": .rdx, "info1": .swExitInfo1,
-                "info2": .swExitInfo2,
-            ]
-            let named = expectation.split(separator: " ").compactMap {
-                $0.split(separator: "=").first.map(String.init)
-            }
-            return named.compactMap { name in
-                guard let field = fields[name] else { return exchange.outcome.name }
-                return "\(name)=\(exchange.responsePage?.value(field)?.hex ?? "-")"
-            }.joined(separator: " ")
+            return results(exchange, expectation)
         }
+    }
+
+    private static func results(_ exchange: Exchange, _ expectation: String) -> String {
+        let fields: [String: GHCBField] = [
+            "rax": .rax, "rbx": .rbx, "rdx": .rdx, "info1": .swExitInfo1,
+            "info2": .swExitInfo2,
+        ]
+        let named = expectation.split(separator: " ").compactMap {
+            $0.split(separator: "=").first.map(String.init)
+        }
+        return named.compactMap { name in
+            guard let field = fields[name] else { return exchange.outcome.name }
+            return "\(name)=\(exchange.responsePage?.value(field)?.hex ?? "-")"
+        }.joined(separator: " ")
     }
 
     private static func finish(
