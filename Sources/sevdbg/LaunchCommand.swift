@@ -19,8 +19,12 @@ struct LaunchCommand: ParsableCommand {
     @Option(help: "The machine that runs the guest.")
     var machine = MachineChoice.auto
 
-    @Option(help: "How each vCPU gets its GHCB.")
-    var ghcb = GHCBSetup.trampoline
+    @Option(
+        help: ArgumentHelp(
+            "How each vCPU gets its GHCB. (default: trampoline)",
+            discussion: "A built-in guest that needs another setup, more vCPUs or more memory has"
+                + " them for its defaults."))
+    var ghcb: GHCBSetup?
 
     @Option(help: "The highest GHCB protocol version that the VM offers, 1 or 2.")
     var ghcbVersion = 2
@@ -28,11 +32,11 @@ struct LaunchCommand: ParsableCommand {
     @Option(help: "Answer VMGEXITs as this KVM does, or as the GHCB specification says.")
     var hypervisor = HypervisorBehaviour.kvm
 
-    @Option(help: "The number of vCPUs.")
-    var vcpus = 1
+    @Option(help: "The number of vCPUs. (default: 1)")
+    var vcpus: Int?
 
-    @Option(help: "The guest's RAM in bytes, or with K, M or G.")
-    var memory = MemorySize(bytes: 16 << 20)
+    @Option(help: "The guest's RAM in bytes, or with K, M or G. (default: 16M)")
+    var memory: MemorySize?
 
     @Option(help: "What the host may see: all, or what SEV-ES hardware shows.")
     var visibility = Visibility.full
@@ -90,7 +94,7 @@ struct LaunchCommand: ParsableCommand {
         guard (1...2).contains(ghcbVersion) else {
             throw ValidationError("--ghcb-version \(ghcbVersion) does not exist; use 1 or 2")
         }
-        guard vcpus > 0 else {
+        if let vcpus, vcpus < 1 {
             throw ValidationError("--vcpus \(vcpus) leaves nothing to run; use 1 or more")
         }
         let count = args?.values.count ?? 0
@@ -148,19 +152,26 @@ extension LaunchCommand {
     }
 
     private func makeConfiguration() throws(GuestError) -> SessionConfiguration {
-        let options = LaunchOptions(
-            setup: ghcb, ghcbVersion: ghcbVersion, hypervisor: hypervisor, vcpus: vcpus,
-            memory: memory.bytes,
-            arguments: args?.values ?? [])
+        let image = try GuestImage.load(guest ?? "")
         let (visibility, seed) = (visibility, seed)
         return SessionConfiguration(
-            image: try GuestImage.load(guest ?? ""), options: options, isStrict: strict,
-            breakpoints: breakpoints,
+            image: image, options: options(for: image), isStrict: strict, breakpoints: breakpoints,
             interruptFlag: Interruption.flag
         ) { plan, _, interrupt throws(MachineError) in
             try EmulatedMachine(
                 plan, visibility: visibility, interrupt: interrupt, seed: seed)
         }
+    }
+
+    /// What the user chose, and the guest's defaults for the rest.
+    func options(for image: GuestImage) -> LaunchOptions {
+        var options = LaunchOptions(image.defaults, ghcbVersion: ghcbVersion)
+        options.hypervisor = hypervisor
+        options.setup = ghcb ?? options.setup
+        options.vcpus = vcpus ?? options.vcpus
+        options.memory = memory?.bytes ?? options.memory
+        options.arguments = args?.values ?? options.arguments
+        return options
     }
 
     private func runBatch(

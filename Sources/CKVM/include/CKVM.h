@@ -10,7 +10,9 @@
 /// The programs of guest/: position-independent, copied into guest memory.
 #define CKVM_BLOBS(X) \
     X(stub) X(hello) X(smoke) X(cpuid) X(msr) X(ioio) X(mmio) X(ucall) X(smp) X(hv_features) \
-    X(nested_vc) X(spin)
+    X(nested_vc) X(spin) \
+    X(bug_trampolines) X(bug_requests) X(bug_pages) X(bug_first_entry) X(bug_entries) X(bug_msr) \
+    X(bug_vc) X(bug_ucall) X(bug_hypervisor) X(bug_mappings)
 
 #define CKVM_BLOB_CASE(name) ckvm_blob_##name,
 enum ckvm_blob { CKVM_BLOBS(CKVM_BLOB_CASE) ckvm_blob_count };

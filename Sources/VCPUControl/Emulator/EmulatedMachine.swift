@@ -53,7 +53,7 @@
         vcpuCount = plan.vcpus.count
         hypervisor = HypervisorModel(
             ghcbVersion: plan.ghcbVersion, behaviour: plan.hypervisor, cBit: plan.cBit,
-            vcpus: plan.vcpus.count)
+            vcpus: plan.vcpus.count, faults: plan.hypervisorFaults)
         activities = Activities(count: plan.vcpus.count)
         entries = EntryWatch(plan)
         unsafe vcpus = .allocate(capacity: max(plan.vcpus.count, 1))

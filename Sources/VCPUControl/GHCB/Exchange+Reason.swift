@@ -13,6 +13,9 @@ extension Exchange {
     }
 
     private var unansweredReason: String {
+        if case .page = content {
+            return "the hypervisor did not take the page at \(msr.hex), and resumes the guest"
+        }
         guard case .noPage = content else {
             let info = "\(decodedMSR.info.hex) (\(name))"
             return GHCBMSR.Info(rawValue: decodedMSR.info)?.isResponse == true

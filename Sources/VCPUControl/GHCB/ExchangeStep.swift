@@ -57,10 +57,13 @@ package struct ExchangeStep: Sendable, Equatable {
 
 extension Exchange {
     /// What KVM 6.12 did to the page, step by step; empty for the MSR protocol.
+    ///
+    /// A page that the hypervisor did not take, which KVM never does, has its first step only.
     package var steps: [ExchangeStep] {
         guard case .page(let request, let response) = content else { return [] }
         var page = request
         var steps = [ExchangeStep(event: .request, page: page)]
+        if outcome == .unanswered { return steps }
         page.clearValidBitmap()
         steps.append(ExchangeStep(event: .taken, page: page))
         if case .malformed(let reason) = outcome, isRefusedAtOnce(reason) {

@@ -241,7 +241,7 @@ extension HypervisorModel {
         case .page(let exchange):
             guard case .resetHold = exchange.pending else { return nil }
             open[vcpu] = nil
-            return hasTrace ? exchange.resumed(info2: 1) : exchange.resumed()
+            return spoiled(hasTrace ? exchange.resumed(info2: 1) : exchange.resumed())
         case nil: return nil
         }
     }

@@ -69,13 +69,19 @@ package struct HypervisorModel: Sendable {
     var open: [Int: OpenExchange] = [:]
     /// The vCPUs that had their first SIPI.
     var startedVCPUs: Set<Int> = []
+    /// What it does wrong; KVM has none of these.
+    let faults: HypervisorFault
+    /// The GHCB that each vCPU used first; kept only for the fault that needs it.
+    var firstPages: [Int: UInt64] = [:]
 
     package init(
-        ghcbVersion: Int, behaviour: HypervisorBehaviour = .kvm, cBit: Int, vcpus: Int
+        ghcbVersion: Int, behaviour: HypervisorBehaviour = .kvm, cBit: Int, vcpus: Int,
+        faults: HypervisorFault = []
     ) {
         self.ghcbVersion = ghcbVersion
         self.behaviour = behaviour
         self.cBit = cBit
+        self.faults = faults
         cpuid = CPUIDTable(cBit: cBit, vcpus: vcpus)
     }
 
@@ -99,7 +105,8 @@ package struct HypervisorModel: Sendable {
         guard request.msr != 0, let page = GHCBPage(at: request.msr, in: memory) else {
             return .resume(Exchange(request, .noPage, .unanswered))
         }
-        return pageProtocol(PageExchange(request, page, behaviour), memory: &memory)
+        if let step = answerAtFirstPage(request, page, memory: &memory) { return step }
+        return spoiled(pageProtocol(PageExchange(request, page, behaviour), memory: &memory))
     }
 
     /// Answers what the last step of this vCPU left open, with the bytes that it asked for.
@@ -112,7 +119,7 @@ package struct HypervisorModel: Sendable {
         switch open.removeValue(forKey: vcpu) {
         case .page(var exchange):
             exchange.refresh(from: memory)
-            return proceed(with: consume exchange, data: data, memory: &memory)
+            return spoiled(proceed(with: consume exchange, data: data, memory: &memory))
         case .msrHold(let request): return endHold(request, sipi: false)
         case nil:
             let nothing = Request(vcpu: vcpu, rip: .init(0), msr: 0, tsc: 0)

@@ -21,20 +21,27 @@ package struct GuestImage: Sendable, Equatable {
     /// Page-aligned ranges that are mapped shared: the section `.shared`.
     package var shared: [Range<UInt64>]
     package var symbols: SymbolTable
-    /// What the entry finds in the argument registers when the user gives no arguments.
-    package var arguments: [LaunchOptions.Argument]
+    /// What it is launched with where the user does not choose.
+    package var defaults: LaunchDefaults
+    /// What is wrong with the hypervisor that it shows.
+    package var hypervisorFaults: HypervisorFault
 
     package init(
         name: String, entry: GuestVirtualAddress, segments: [Segment], shared: [Range<UInt64>] = [],
-        symbols: SymbolTable = SymbolTable(), arguments: [LaunchOptions.Argument] = []
+        symbols: SymbolTable = SymbolTable(), defaults: LaunchDefaults = LaunchDefaults(),
+        hypervisorFaults: HypervisorFault = []
     ) {
         self.name = name
         self.entry = entry
         self.segments = segments
         self.shared = shared
         self.symbols = symbols
-        self.arguments = arguments
+        self.defaults = defaults
+        self.hypervisorFaults = hypervisorFaults
     }
+
+    /// The guest's own routine for the setup trampoline, where it brings one: `ghcb_trampoline`.
+    package var trampoline: GuestVirtualAddress? { symbols["ghcb_trampoline"] }
 
     /// Where flat binaries, built-in guests and position-independent ELF files are loaded.
     package static let flatAddress: UInt64 = 0x10_0000

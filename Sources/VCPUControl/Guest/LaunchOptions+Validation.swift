@@ -29,6 +29,12 @@ extension LaunchOptions {
 
     /// Checks that the guest fits into its RAM.
     func validate(_ image: GuestImage) throws(GuestError) {
+        guard !image.defaults.isBoundToSetup || setup == image.defaults.setup else {
+            let only = image.defaults.setup.rawValue
+            throw .badOption(
+                "\(image.name) cannot run under the GHCB setup \(setup.rawValue): what it shows is "
+                    + "part of its own \(only); give --ghcb \(only)")
+        }
         for segment in image.segments {
             let start = segment.address.rawValue
             let size = max(segment.memorySize, UInt64(segment.bytes.count))

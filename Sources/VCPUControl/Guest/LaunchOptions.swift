@@ -32,4 +32,11 @@ package struct LaunchOptions: Sendable, Equatable {
         self.memory = memory
         self.arguments = arguments
     }
+
+    /// What a guest asks for.
+    package init(_ defaults: LaunchDefaults, ghcbVersion: Int = 2) {
+        self.init(
+            setup: defaults.setup, ghcbVersion: ghcbVersion, vcpus: defaults.vcpus,
+            memory: defaults.memory, arguments: defaults.arguments)
+    }
 }

@@ -53,6 +53,8 @@ package struct LaunchPlan: Sendable, Equatable {
     package var ghcbVersion: Int
     /// How the hypervisor answers, where there is a choice.
     package var hypervisor: HypervisorBehaviour
+    /// What is wrong with the hypervisor; nothing but for guests that show it.
+    package var hypervisorFaults: HypervisorFault
     /// The guest's entry, whatever runs before it.
     package var entry: GuestVirtualAddress
     /// The guest's symbols and those of sevdbg's stub, which start with `sevdbg_`.
@@ -60,7 +62,7 @@ package struct LaunchPlan: Sendable, Equatable {
 
     package init(
         ramSize: UInt64, regions: [Region], vcpus: [VCPU], cBit: Int = 51, ghcbVersion: Int = 2,
-        hypervisor: HypervisorBehaviour = .kvm,
+        hypervisor: HypervisorBehaviour = .kvm, hypervisorFaults: HypervisorFault = [],
         entry: GuestVirtualAddress = .init(0), symbols: SymbolTable = SymbolTable()
     ) {
         self.ramSize = ramSize
@@ -69,6 +71,7 @@ package struct LaunchPlan: Sendable, Equatable {
         self.cBit = cBit
         self.ghcbVersion = ghcbVersion
         self.hypervisor = hypervisor
+        self.hypervisorFaults = hypervisorFaults
         self.entry = entry
         self.symbols = symbols
     }

@@ -12,7 +12,7 @@ extension LaunchPlanner {
         var registers = RegisterFile()
         registers[.rflags] = 2
         registers[.rsp] = layout.vcpu(number).launchStackPointer
-        let arguments = options.arguments.isEmpty ? image.arguments : options.arguments
+        let arguments = options.arguments.isEmpty ? image.defaults.arguments : options.arguments
         for (register, argument) in zip(Register.arguments, arguments) {
             registers[register] = try value(of: argument, for: number)
         }
@@ -22,7 +22,7 @@ extension LaunchPlanner {
             registers[.r14] = image.entry.rawValue
             registers[.r15] = layout.pool.lowerBound
         case .trampoline:
-            registers[.rip] = stubAddress("sevdbg_trampoline")
+            registers[.rip] = image.trampoline?.rawValue ?? stubAddress("sevdbg_trampoline")
             registers[.r14] = image.entry.rawValue
             registers[.r15] = layout.ghcb(number)
         case .host:

@@ -39,9 +39,8 @@ struct LaunchPlanner {
         }
         return LaunchPlan(
             ramSize: tables.range.upperBound, regions: memory.regions, vcpus: vcpus,
-            cBit: Self.cBit,
-            ghcbVersion: options.ghcbVersion, hypervisor: options.hypervisor, entry: image.entry,
-            symbols: symbols)
+            cBit: Self.cBit, ghcbVersion: options.ghcbVersion, hypervisor: options.hypervisor,
+            hypervisorFaults: image.hypervisorFaults, entry: image.entry, symbols: symbols)
     }
 
     func stubAddress(_ symbol: String) -> UInt64 { layout.stub.lowerBound + stub[symbol] }

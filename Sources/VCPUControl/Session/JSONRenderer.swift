@@ -36,7 +36,10 @@ package enum JSONRenderer {
     }
 
     private static func members(_ launch: Launch) -> [JSONValue.Member] {
-        [
+        let fault = launch.hypervisorFault.map {
+            [JSONValue.Member("hypervisorFault", .string($0))]
+        }
+        return [
             .init("machine", .string(launch.machine)),
             .init("ghcb", .string(launch.ghcb)),
             .init("ghcbVersion", .number(launch.ghcbVersion)),
@@ -44,7 +47,7 @@ package enum JSONRenderer {
             .init("guest", .string(launch.guest)),
             .init("entry", .hex(launch.entry.rawValue)),
             .init("protectedState", .bool(launch.protectedState)),
-        ]
+        ] + (fault ?? [])
     }
 
     private static func members(_ stop: Stop) -> [JSONValue.Member] {

@@ -140,7 +140,8 @@ extension Session {
             machine: machine.traits.name, ghcb: options.setup.rawValue,
             ghcbVersion: options.ghcbVersion, vcpus: machine.vcpuCount,
             guest: configuration.image.name, entry: configuration.image.entry,
-            protectedState: !machine.traits.seesProtectedState)
+            protectedState: !machine.traits.seesProtectedState,
+            hypervisorFault: plan.hypervisorFaults.text)
     }
 
     /// Instructions that all vCPUs have executed since launch.

@@ -19,6 +19,8 @@ package struct Launch: Sendable, Equatable {
     package var entry: GuestVirtualAddress
     /// Whether the machine hides registers and private memory from the host.
     package var protectedState: Bool
+    /// What the hypervisor does wrong, for a guest that shows it.
+    package var hypervisorFault: String?
 }
 
 /// The guest stands still, and why.

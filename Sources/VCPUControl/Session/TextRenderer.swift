@@ -58,9 +58,11 @@ package struct TextRenderer {
 
     private static func line(_ launch: Launch) -> String {
         let vcpus = launch.vcpus == 1 ? "1 vCPU" : "\(launch.vcpus) vCPUs"
+        let fault = launch.hypervisorFault.map { ", under a hypervisor that \($0)" } ?? ""
         return EscapedText.line(
             "[launched \(launch.guest) on \(launch.machine): \(vcpus), GHCB by \(launch.ghcb),"
-                + " protocol version \(launch.ghcbVersion), entry \(launch.entry.rawValue.hex)]")
+                + " protocol version \(launch.ghcbVersion), entry \(launch.entry.rawValue.hex)"
+                + "\(fault)]")
     }
 
     private func lines(_ record: ExchangeRecord) -> [String] {

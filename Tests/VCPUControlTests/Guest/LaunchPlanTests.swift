@@ -101,6 +101,32 @@ struct LaunchPlanTests {
         #expect(host.ghcbMSR == trampoline.registers[.r15])
     }
 
+    @Test("a guest's own ghcb_trampoline takes the place of sevdbg's, under that setup only")
+    func ownTrampoline() throws {
+        var image = Self.image
+        image.symbols = SymbolTable([.init(name: "ghcb_trampoline", address: .init(0x20_0004))])
+        for setup in GHCBSetup.allCases {
+            let own = try LaunchPlan(image, LaunchOptions(setup: setup, vcpus: 2))
+            let usual = try plan(setup)
+            for (own, usual) in zip(own.vcpus, usual.vcpus) {
+                var expected = usual.registers
+                if setup == .trampoline { expected[.rip] = 0x20_0004 }
+                #expect(own.registers == expected)
+            }
+        }
+        let vcpu = try LaunchPlan(image, LaunchOptions()).vcpus[0]
+        #expect(vcpu.registers[.r14] == 0x10_0010)
+        #expect(PlannedPages(try plan(.trampoline)).isShared(vcpu.registers[.r15]))
+    }
+
+    @Test("the faults of the hypervisor go from the guest to the plan")
+    func faults() throws {
+        var image = Self.image
+        #expect(try LaunchPlan(image, LaunchOptions()).hypervisorFaults == [])
+        image.hypervisorFaults = .keepsFirstGHCB
+        #expect(try LaunchPlan(image, LaunchOptions()).hypervisorFaults == .keepsFirstGHCB)
+    }
+
     @Test("the pool: a count, a free bitmap, and the pages' addresses apart from the pages")
     func pool() throws {
         let plan = try plan(.pool, vcpus: 3)

@@ -215,6 +215,11 @@ extension ProgramStep {
             program.writeMSR(UInt64(random.below(256)) << 16 | 0x100)
             program.restoreMSR()
         },
+        .init(.ucallFallsThrough) { program, random in
+            let port: UInt64 = 0x1000 << 16 | 0x210
+            program.setScratch { $0.send(.ioio, port | 0xc0c, 8) }
+            request(&program, .ioio, port | 1, 0, random.below(2) == 0 ? [.rax: 0] : [:])
+        },
     ]
 
     /// Events with what each needs, besides the three words of every event.

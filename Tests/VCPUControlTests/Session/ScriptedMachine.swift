@@ -205,7 +205,10 @@ func pageExchange(
         default: break
         }
     }
+    var response = page
+    response.clearValidBitmap()
+    for field in [GHCBField.swExitInfo1, .swExitInfo2] { response.set(field, to: 0) }
     return Exchange(
         vcpu: 0, rip: .init(0x10_0004), msr: 0x100_8000,
-        content: .page(request: page, response: page), outcome: outcome)
+        content: .page(request: page, response: response), outcome: outcome)
 }

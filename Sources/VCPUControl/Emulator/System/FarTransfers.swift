@@ -57,15 +57,16 @@ extension EmulatedVCPU {
         let newFlags = try loadOffset(width, at: top &+ 2 &* step, .ss)
         let stack = try loadOffset(width, at: top &+ 3 &* step, .ss)
         let stackSelector = try popSelector(width, at: top &+ 4 &* step)
+        // Before the checks: what is popped from the wrong place seldom passes them.
+        if events.hasDeliveredVC {
+            events.watch(.interruptReturn(rip: rip, stack: top, target: offset))
+        }
         let level = UInt8(selector & 3)
         let code = try returnTarget(selector)
         let target = try canonical(offset)
         let oldLevel = system.cpl
         system.ss = try stackSegment(stackSelector, level: level)
         restoreFlags(newFlags, width: width, level: oldLevel)
-        if events.hasDeliveredVC {
-            events.watch(.interruptReturn(rip: rip, stack: top, target: target))
-        }
         gpr[4] = stack
         system.cs = code
         rip = target

@@ -4,6 +4,14 @@ struct VCPUHistory: Sendable {
     struct VCFrame: Sendable {
         let errorCode: UInt64
         let place: GuestVirtualAddress
+
+        /// Whether this is the error code, or what a handler makes of it that moves what it takes
+        /// for RIP past the instruction.
+        func isTaken(for target: GuestVirtualAddress) -> Bool {
+            target.rawValue >= errorCode && target.rawValue - errorCode <= Self.longestInstruction
+        }
+
+        private static let longestInstruction: UInt64 = 15
     }
 
     /// A WRMSR to the GHCB MSR.
@@ -25,6 +33,10 @@ struct VCPUHistory: Sendable {
     private(set) var condemned: [UInt64] = []
     var pendingTermination: MSRWrite?
     var unread: Unread?
+    /// Whether the last exchange was a ucall by string OUT.
+    var hasSentUcall = false
+    /// The page in which the hypervisor answered last.
+    var answeredPage: UInt64?
     private(set) var frames: [VCFrame] = []
 
     mutating func keep(answer: UInt64) {

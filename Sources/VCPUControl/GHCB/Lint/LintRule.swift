@@ -27,6 +27,9 @@ package enum LintRule: String, CaseIterable, Sendable {
     case unexpectedValid = "unexpected-valid"
     case vcFrameCorrupt = "vc-frame-corrupt"
     case terminateWithoutVMGEXIT = "terminate-without-vmgexit"
+    case ucallFallsThrough = "ucall-falls-through"
+    case undefinedAnswer = "undefined-answer"
+    case pageNotTaken = "page-not-taken"
 
     /// How much a finding weighs; only errors count for the exit status.
     package enum Severity: String, Sendable {
@@ -187,6 +190,24 @@ extension LintRule {
             Row(
                 severity: .error, fires: "a termination request that no VMGEXIT follows",
                 advice: "execute VMGEXIT after the WRMSR", spec: Self.msrProtocol + ", termination")
+        case .ucallFallsThrough:
+            Row(
+                severity: .error,
+                fires: "IN from the ucall port 0x1000 right after a ucall's string OUT",
+                advice: "return after the string OUT: the host has the pointer",
+                spec: "Linux selftests, lib/x86/ucall.c")
+        case .undefinedAnswer:
+            Row(
+                severity: .error,
+                fires: "the hypervisor answers with SW_EXITINFO1 other than 0, 1 and 2",
+                advice: "the hypervisor has to clear SW_EXITINFO1 where the event succeeds",
+                spec: #"GHCB specification, "SW_EXITINFO1""#)
+        case .pageNotTaken:
+            Row(
+                severity: .error,
+                fires: "the hypervisor resumes the guest without having taken its request page",
+                advice: "the hypervisor has to use the page that the GHCB MSR names at the VMGEXIT",
+                spec: #"GHCB specification, "Establishing the GHCB""#)
         }
     }
 }

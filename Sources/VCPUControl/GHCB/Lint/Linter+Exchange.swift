@@ -7,6 +7,7 @@ extension Linter {
         let vcpu = exchange.vcpu
         let ignored = ignoredResponse(vcpu)
         if vcpus[vcpu]?.pendingTermination != nil { vcpus[vcpu]?.pendingTermination = nil }
+        let ucall = ucallBreaches(exchange)
         let breaches =
             switch exchange.content {
             case .page(let page, let response):
@@ -15,7 +16,7 @@ extension Linter {
             case .noPage: [Self.unset(exchange.msr)]
             }
         remember(exchange, sequence, breaches)
-        return ignored + report(breaches, vcpu, exchange.rip, sequence)
+        return ignored + report(ucall + breaches, vcpu, exchange.rip, sequence)
     }
 
     private static func unset(_ msr: UInt64) -> Breach {
@@ -44,6 +45,7 @@ extension Linter {
         let extra = extraBreach(rules, at: exchange.msr)
         if let extra, !isTorn { breaches.append(extra) }
         remember(page: exchange, rules, response, marksTooMuch: extra?.rule == .unexpectedValid)
+        breaches += answerBreaches(exchange, page, response)
         return shared + breaches + Self.failure(exchange, breaches)
     }
 

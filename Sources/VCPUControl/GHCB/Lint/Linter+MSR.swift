@@ -34,7 +34,11 @@ extension Linter {
         if rules.isMisalignedAddress { return [rules.misalignment] }
         guard rules.isResponse else { return rules.requestBreaches }
         let name = GHCBMSR(rawValue: exchange.msr).name
-        return [Breach(.staleMSR, "the GHCB MSR still holds \(exchange.msr.hex) (\(name))")]
+        let isUntouched = exchange.msr == vm.resetMSR && !history.answers.contains(vm.resetMSR)
+        let origin = isUntouched ? ", its value at reset" : ""
+        return [
+            Breach(.staleMSR, "the GHCB MSR still holds \(exchange.msr.hex) (\(name))\(origin)")
+        ]
     }
 }
 

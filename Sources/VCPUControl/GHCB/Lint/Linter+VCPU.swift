@@ -21,14 +21,15 @@ extension Linter {
         _ target: GuestVirtualAddress
     ) -> [Finding] {
         let frame = vcpus[vcpu]?.popFrame(at: stack)
-        guard let frame, frame.errorCode == target.rawValue else {
+        guard let frame, frame.isTaken(for: target) else {
             // The way back from a #VC: eight bytes above its error code.
             _ = vcpus[vcpu]?.popFrame(at: .init(stack.rawValue &- 8))
             return []
         }
+        let moved = target.rawValue - frame.errorCode
         let fact =
             "IRET with rsp \(stack.rawValue.hex) goes to \(target.rawValue.hex),"
-            + " the error code of #VC \(frame.errorCode.hex)"
+            + " the error code of #VC \(frame.errorCode.hex)" + (moved == 0 ? "" : " + \(moved)")
         return report([Breach(.vcFrameCorrupt, fact)], vcpu, rip)
     }
 }

@@ -76,7 +76,7 @@ extension Linter {
 
     private static let setupRules: Set<LintRule> = [
         .usageNonzero, .versionUnsupported, .ghcbUnset, .ghcbNotShared, .sharedBetweenVCPUs,
-        .staleRequest,
+        .staleRequest, .undefinedAnswer, .pageNotTaken,
     ]
 
     /// How many errors are remembered as reported.

@@ -55,14 +55,19 @@ struct PageRules: Sendable {
     var name: String { code.name.map { "\($0) (\(code.rawValue.hex))" } ?? code.rawValue.hex }
 
     /// A page of another usage that does not look like a standard one: its bytes mean other things.
-    private var isForeignFormat: Bool { page.usage != 0 && !page.isValid(.swExitCode) }
+    private var isForeignFormat: Bool {
+        page.usage != 0 && !page.isValid(.swExitCode) || isUncleared
+    }
+
+    /// Usages are small numbers: others are what was in the page before it became a GHCB.
+    private var isUncleared: Bool { page.usage > 0xff }
 
     private var formatBreaches: [Breach] {
-        let usage =
-            page.usage == 0
-            ? [] : [Breach(.usageNonzero, "GHCB_USAGE is \(page.usage.hex)")]
+        let usage = usageBreach
         let version = Int(page.protocolVersion)
-        guard !isForeignFormat, version == 0 || version > vm.ghcbVersion else { return usage }
+        guard !isForeignFormat, !isEmpty, version == 0 || version > vm.ghcbVersion else {
+            return usage
+        }
         let offer = vm.ghcbVersion > 1 ? "versions 1 to \(vm.ghcbVersion)" : "version 1"
         let fact = "PROTOCOL_VERSION is \(version), the VM offers \(offer)"
         guard version == 0, !vm.behaviour.specifies(.protocolVersion) else {
@@ -70,6 +75,25 @@ struct PageRules: Sendable {
         }
         let custom = "as OVMF leaves it; KVM never reads it"
         return usage + [Breach(.versionUnsupported, fact, toleratedAs: custom)]
+    }
+
+    private var usageBreach: [Breach] {
+        guard page.usage != 0 else { return [] }
+        let fact = "GHCB_USAGE is \(page.usage.hex)"
+        guard isUncleared else { return [Breach(.usageNonzero, fact)] }
+        let origin =
+            looksRandom
+            ? "ciphertext, the page was not cleared after its C-bit was"
+            : "what the page held before, which nobody has cleared"
+        return [Breach(.usageNonzero, "\(fact): \(origin)")]
+    }
+
+    /// Whether the bytes are as private memory looks without its key: nearly all values occur.
+    private var looksRandom: Bool { Set(page.bytes).count > 240 }
+
+    /// Whether nobody has written anything to the page.
+    private var isEmpty: Bool {
+        page.validBitmap.isEmpty && page.bytes.allSatisfy { $0 == 0 }
     }
 
     /// What is wrong with the event, its place in the VM, and its values.
@@ -115,7 +139,15 @@ extension PageRules {
         let names = missing.map(\.specName).joined(separator: ", ")
         let what = missing.contains(.swExitCode) && event == nil ? "the request" : name
         let verb = missing.count == 1 ? "is" : "are"
-        return [Breach(.missingInput, "\(what): \(names) \(verb) not valid in VALID_BITMAP")]
+        let fact = "\(what): \(names) \(verb) not valid in VALID_BITMAP"
+        return [Breach(.missingInput, fact + missingCause)]
+    }
+
+    /// Where the request is instead, if the page shows it.
+    private var missingCause: String {
+        if isEmpty { return ", and the page is all zero: the request was written elsewhere" }
+        guard !swapped.isEmpty else { return "" }
+        return ", but \(names(of: swapped)) is: RCX, RDX and RBX are at 0x308, 0x310 and 0x318"
     }
 
     /// CPUID leaf 0xd, which reports what XCR0 and XSS enable.
@@ -153,10 +185,15 @@ extension PageRules {
         }
         let written = isForgottenWrite ? ValidBitmap([.rax, .rdx]) : ValidBitmap()
         let extras = page.validBitmap.subtracting(allowed).subtracting(written)
-        guard !extras.isEmpty else { return extras }
         // RBX, RCX and RDX taken for each other are one error: the field that is missing.
-        let swapped = ValidBitmap(missing).intersection(Self.neighbours)
-        return !swapped.isEmpty && Self.neighbours.contains(extras) ? ValidBitmap() : extras
+        return swapped.isEmpty ? extras : ValidBitmap()
+    }
+
+    /// The valid bits of RCX, RDX and RBX that stand for another of the three, which is missing.
+    private var swapped: ValidBitmap {
+        let extras = page.validBitmap.subtracting(allowed)
+        let isSwap = !ValidBitmap(missing).intersection(Self.neighbours).isEmpty
+        return isSwap && Self.neighbours.contains(extras) ? extras : ValidBitmap()
     }
 
     private var allowed: ValidBitmap {

@@ -109,7 +109,7 @@ struct LintPropertyTests {
             ghcb-not-shared shared-between-vcpus stale-msr msr-request-kills-es msr-cpuid-leaf \
             scratch-outside-buffer mmio-too-long version-unsupported registers-not-preserved \
             response-ignored stale-request unexpected-valid vc-frame-corrupt \
-            terminate-without-vmgexit
+            terminate-without-vmgexit ucall-falls-through undefined-answer page-not-taken
             """
         #expect(LintRule.allCases.map(\.id) == ids.split(separator: " ").map(String.init))
         let warnings = LintRule.allCases.filter { $0.severity == .warning }

@@ -70,6 +70,18 @@ struct MSRRuleTests {
         #expect(lint.exit(msr: 0x3081).rules == [.staleMSR])
     }
 
+    @Test("an MSR that nobody has written is told from an answer that was not replaced")
+    func untouched() {
+        let lint = LintHarness()
+        let reset = lint.harness.model.resetMSR
+        #expect(lint.exit(msr: reset).first?.message.contains(", its value at reset;") == true)
+        let asked = LintHarness()
+        _ = asked.exit(msr: 0x2)
+        let findings = asked.exit(msr: reset)
+        #expect(findings.rules == [.staleMSR])
+        #expect(findings.first?.message.contains("at reset") == false)
+    }
+
     @Test("version 2's MSR requests in a version 1 VM: KVM answers, the specification does not")
     func versions() {
         #expect(LintHarness(version: 1).exit(msr: 0x80).isEmpty)
@@ -151,6 +163,13 @@ struct VCPURuleTests {
         #expect(iret(0x8fd8, 0x100005) == [])
         _ = lint.linter.observe(delivered)
         #expect(iret(0x8fd0, 0x72) == [.vcFrameCorrupt])
+        _ = lint.linter.observe(delivered)
+        // A handler that moves what it takes for RIP past the instruction; an address that is none.
+        #expect(iret(0x8fd0, 0x72 + 15) == [.vcFrameCorrupt])
+        _ = lint.linter.observe(delivered)
+        #expect(iret(0x8fd0, 0x72 + 16) == [])
+        _ = lint.linter.observe(delivered)
+        #expect(iret(0x8fd0, 0x71) == [])
         // Another interrupt with its frame in the same place.
         #expect(iret(0x8fd0, 0x100005) == [])
         _ = lint.linter.observe(delivered)

@@ -16,6 +16,15 @@ struct PageRuleTests {
     private static let state = GHCBPage.correct(.cpuid, 0, 0, [.rax: 0xd, .rcx: 1, .xcr0: 3])
     private static let scratch: [GHCBField: UInt64] = [.swScratch: 0x10800]
 
+    /// A correct request over bytes that were there before.
+    private static func uncleared(_ byte: (Int) -> UInt8) -> GHCBPage {
+        var page = GHCBPage((0..<4096).map(byte)) ?? GHCBPage()
+        for field in [GHCBField.swExitCode, .swExitInfo1, .swExitInfo2, .rax, .rcx] {
+            page.set(field, to: cpuid.raw(field))
+        }
+        return page
+    }
+
     static let breaches: [Breach] = [
         Breach(page: cpuid, rule: nil),
         Breach(page: cpuid.without(.rcx), rule: .missingInput, says: "CPUID (0x72): RCX is"),
@@ -35,11 +44,28 @@ struct PageRuleTests {
         // Values in the places of each other: one error.
         Breach(
             page: .correct(.cpuid, 0, 0, [.rax: 1, .rbx: 0]), rule: .missingInput, says: "RCX"),
+        Breach(
+            page: .correct(.cpuid, 0, 0, [.rax: 1, .rdx: 7]), rule: .missingInput,
+            says: "RCX is not valid in VALID_BITMAP, but RDX (0x7) is: RCX, RDX and RBX are at"),
+        // A page that nobody has written to has no version either.
+        Breach(
+            page: GHCBPage(), rule: .missingInput,
+            says: "and the page is all zero: the request was written elsewhere"),
         Breach(page: state, rule: nil),
         Breach(page: state.without(.xcr0), rule: .cpuidNeedsXCR0, says: "0xd"),
         Breach(page: cpuid.with(.ghcbUsage, 1), rule: .usageNonzero, says: "0x1"),
         Breach(
             page: GHCBPage().with(.ghcbUsage, 2), rule: .usageNonzero, says: "GHCB_USAGE is 0x2"),
+        // What was in the page before, version and bitmap included: one error.
+        Breach(
+            page: uncleared { _ in 0x61 }, rule: .usageNonzero,
+            says: "GHCB_USAGE is 0x61616161: what the page held before"),
+        Breach(
+            page: uncleared { UInt8(truncatingIfNeeded: $0 &* 37 ^ $0 >> 3) }, rule: .usageNonzero,
+            says: "ciphertext, the page was not cleared after its C-bit was"),
+        Breach(
+            page: cpuid.with(.ghcbUsage, 0xff).with(.protocolVersion, 1), rule: .usageNonzero,
+            says: "GHCB_USAGE is 0xff; write 0"),
         Breach(page: .correct(.init(0x1234)), rule: .unknownEvent, says: "0x1234"),
         Breach(page: .correct(.init(0x73), 0, 0, [.r8: 7]), rule: .unknownEvent, says: "RSM"),
         Breach(page: .correct(.init(0x8000_0019)), rule: .unknownEvent, says: "0x80000019"),
