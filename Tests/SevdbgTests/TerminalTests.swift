@@ -82,7 +82,12 @@ struct Tmux {
         let session = [
             "new-session", "-d", "-x", "\(columns)", "-y", "\(rows)", "sh", "-c", shell,
         ]
-        try Self.wait("no answer from tmux") { try run(session) }
+        do {
+            try Self.wait("no answer from tmux") { try run(session) }
+        } catch {
+            close()
+            throw error
+        }
     }
 
     func press(_ key: String) throws {
@@ -106,7 +111,13 @@ struct Tmux {
         }
     }
 
-    func close() { _ = try? run(["kill-server"]) }
+    /// Ends the server, and with its terminals all that runs in them.
+    ///
+    /// It has the test thread's signal mask, so that nothing gentler reaches it.
+    func close() {
+        kill(server.processIdentifier, SIGKILL)
+        server.waitUntilExit()
+    }
 
     private static func wait(_ failure: String, until condition: () throws -> Bool) throws {
         let end = ContinuousClock.now + .seconds(20)
