@@ -46,14 +46,19 @@ format: ## mend the format
 fuzz: setup ## 20 million random instructions against this CPU, and hostile requests
 	SEVDBG_FUZZ=20000000 $(TEST) --filter Fuzz
 
-bench: setup $(UNICORN)/bench ## speed beside Unicorn's, and the cost of a VMGEXIT
+bench: setup $(UNICORN)/bench .build/terminal build ## speed beside Unicorn's and gdb's, the cost of a VMGEXIT
+	$(call install,gdb)
 	@$(BUILD) --product Benchmark >&2
-	@$(BIN)/Benchmark $(UNICORN)/bench
+	@$(BIN)/Benchmark $(UNICORN)/bench .build/terminal $(BIN)/sevdbg
 
 $(UNICORN)/bench: Tests/Benchmark/unicorn.c
 	PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --target $(UNICORN) unicorn==2.1.4 >&2
 	cc -O2 -I $(UNICORN)/unicorn/include -o $@ $< $(UNICORN)/unicorn/lib/libunicorn.so.2 \
 	    -Wl,-rpath,$(abspath $(UNICORN)/unicorn/lib)
+
+.build/terminal: Tests/Benchmark/terminal.c
+	mkdir -p $(@D)
+	cc -O2 -Wall -Wextra -o $@ $< -lutil
 
 clean: ## remove everything that was built
 	rm -rf .build

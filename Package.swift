@@ -39,7 +39,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "Benchmark", dependencies: ["VCPUControl"], path: "Tests/Benchmark",
-            exclude: ["unicorn.c"], swiftSettings: strict),
+            exclude: ["unicorn.c", "terminal.c"], swiftSettings: strict),
         .target(
             name: "CNativeOracle", path: "Tests/CNativeOracle",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),

@@ -9,10 +9,11 @@ struct Benchmark {
     static let rounds = 5
 
     static func main() throws {
-        guard CommandLine.arguments.count == 2 else {
-            throw Failure(text: "usage: Benchmark UNICORN")
+        let arguments = CommandLine.arguments
+        guard arguments.count == 4 else {
+            throw Failure(text: "usage: Benchmark UNICORN TERMINAL SEVDBG")
         }
-        let anchor = Anchor(program: CommandLine.arguments[1])
+        let anchor = Anchor(program: arguments[1])
         var rows = [Row("free run"), Row("step"), Row("step, read registers")]
         for _ in 0..<rounds {
             let unicorn = try anchor.run(iterations: iterations / 5)
@@ -23,6 +24,7 @@ struct Benchmark {
         print("guest spin, medians of \(rounds) rounds, million instructions a second")
         rows.forEach { print($0.text) }
         try reportProtocol()
+        try TerminalBenchmark(helper: arguments[2], sevdbg: arguments[3]).report(rounds: rounds)
     }
 
     /// The cost of a VMGEXIT to whoever watches: at most 5 microseconds.
@@ -123,15 +125,7 @@ struct Anchor {
         let file = FileManager.default.temporaryDirectory.appending(path: "spin-\(getpid()).bin")
         try Data(image.segments[0].bytes).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(filePath: program)
-        process.arguments = [file.path(), String(iterations)]
-        process.standardOutput = output
-        try process.run()
-        let text = String(
-            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
+        let text = try output(of: program, [file.path(), String(iterations)])
         let numbers = text.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
         guard numbers.count == 4 else { throw Failure(text: "Unicorn printed: \(text)") }
         return (numbers[0] / numbers[1], numbers[2] / numbers[3])
