@@ -11,7 +11,7 @@ extension Linter {
             !Self.overwritesPage(exchange, page)
         else { return [] }
         // KVM takes the mark from SW_EXITCODE with all others, and never sets it.
-        guard response != page || !page.isValid(.swExitCode) else {
+        guard !response.isValid(.swExitCode) || response != page else {
             return [notTaken(exchange)]
         }
         vcpus[exchange.vcpu, default: .init()].answeredPage = exchange.msr
