@@ -66,13 +66,20 @@ extension Exchange {
     }
 
     private func missingDetail(_ page: GHCBPage) -> String {
-        let missing = NAEEvent.requiredFields(of: page).filter { !page.isValid($0) }
+        let missing = missingFields(page)
         let names = missing.map(\.specName)
         switch names.count {
         case 0: return "\(codeText) (\(name)) needs an SEV-SNP guest"
         case 1: return "\(names[0]) is not valid in the bitmap"
         default: return "\(names.joined(separator: ", ")) are not valid in the bitmap"
         }
+    }
+
+    /// Those of KVM's list, else what the specification wants besides with CPUID leaf 0xD.
+    private func missingFields(_ page: GHCBPage) -> [GHCBField] {
+        let missing = NAEEvent.requiredFields(of: page).filter { !page.isValid($0) }
+        guard missing.isEmpty, exitCode == .cpuid else { return missing }
+        return [page.isValid(.xcr0) ? .xss : .xcr0]
     }
 
     private func inputDetail(_ page: GHCBPage) -> String {

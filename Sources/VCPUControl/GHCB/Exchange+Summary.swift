@@ -43,7 +43,7 @@ extension Exchange {
         case .msr: return info1 == 0 ? ["->", pair(page)] : []
         case .mmioRead: return scratchText(page).map { ["->", $0] } ?? []
         case .vmmcall: return ["->", signed(page, .rax)]
-        case .rdpmc: return ["->", pair(page)]
+        case .rdpmc, .rdtsc, .rdtscp: return ["->", pair(page)]
         case .hvFeatures:
             return ["->"] + GHCBMSR.hvFeaturesResponse(features(page)).details
         case .apJumpTable where info1 == 1, .apResetHold: return ["->", text(page, .swExitInfo2)]

@@ -210,10 +210,14 @@ extension GHCBMSR {
             [error == 0 ? "ok" : "error " + error.hex]
         case .vmplRequest(let vmpl): ["VMPL\(vmpl)"]
         case .hvFeaturesResponse(let features):
-            [features.rawValue.hex, "(" + features.names.joined(separator: ", ") + ")"]
+            [features.rawValue.hex, "(" + Self.list(features.names) + ")"]
         case .terminationRequest(let reason): [reason.text]
         case .sevInfoRequest, .apResetHoldRequest, .preferredGPARequest, .hvFeaturesRequest: []
         }
+    }
+
+    private static func list(_ names: [String]) -> String {
+        names.isEmpty ? "none" : names.joined(separator: ", ")
     }
 
     private static func operationName(_ operation: UInt8) -> String {

@@ -28,7 +28,7 @@ extension HypervisorModel {
             return behaviour.specifies(.snpEvents) ? .invalidEvent : .missingInput
         }
         let isComplete = NAEEvent.requiredFields(of: page).allSatisfy(page.isValid)
-        guard isComplete, !lacksXCR0(page) else { return .missingInput }
+        guard isComplete, !lacksState(page) else { return .missingInput }
         return hasInvalidValue(page) ? .invalidInput : nil
     }
 
@@ -37,11 +37,14 @@ extension HypervisorModel {
         return version <= ghcbVersion
     }
 
-    /// CPUID leaf 0xd by EAX, whatever is in the upper half of RAX.
-    private func lacksXCR0(_ page: GHCBPage) -> Bool {
-        guard behaviour.specifies(.cpuidLeafWidth), ExitCode(page.raw(.swExitCode)) == .cpuid
+    /// What the specification wants with CPUID leaf 0xd: by EAX, whatever is above it, and XSS too.
+    private func lacksState(_ page: GHCBPage) -> Bool {
+        guard ExitCode(page.raw(.swExitCode)) == .cpuid,
+            UInt32(truncatingIfNeeded: page.raw(.rax)) == 0xd
         else { return false }
-        return UInt32(truncatingIfNeeded: page.raw(.rax)) == 0xd && !page.isValid(.xcr0)
+        let needsXSS = behaviour.specifies(.cpuidXSS) && supportsXSS && ghcbVersion >= 2
+        return behaviour.specifies(.cpuidLeafWidth) && !page.isValid(.xcr0)
+            || needsXSS && !page.isValid(.xss)
     }
 
     /// Operations and sizes that the specification does not define.

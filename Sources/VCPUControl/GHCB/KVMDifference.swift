@@ -60,7 +60,7 @@ package enum KVMDifference: String, CaseIterable, Sendable {
             )
         case .cpuidXSS:
             (
-                "version 2 takes XSS with CPUID leaf 0xd",
+                "version 2 needs XSS with CPUID leaf 0xd, where the VM has XSS",
                 "neither needs nor reads XSS"
             )
         case .cpuidLeafWidth:

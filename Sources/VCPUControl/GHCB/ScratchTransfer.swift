@@ -65,6 +65,8 @@ struct ScratchTransfer: Sendable {
         switch area {
         case .sharedBuffer(let offset): page.setScratch(input, at: offset + start)
         case .copy(let address, var bytes):
+            // One owner: the bytes are changed in place.
+            area = .copy(of: address, bytes: [])
             bytes.replaceSubrange(start..<start + count, with: input)
             area = .copy(of: address, bytes: bytes)
         }

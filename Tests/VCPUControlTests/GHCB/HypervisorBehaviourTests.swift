@@ -44,8 +44,8 @@ struct HypervisorBehaviourTests {
             kvm: "terminated", specification: "ok"),
         Example(
             row: .cpuidXSS,
-            request: .judged(.correct(.cpuid, 0, 0, [.rax: 0xd, .rcx: 0, .xcr0: 1])),
-            kvm: "note cpuid-needs-xss", specification: "warning cpuid-needs-xss"),
+            request: .page(.correct(.cpuid, 0, 0, [.rax: 0xd, .rcx: 0, .xcr0: 1])), kvm: "ok",
+            specification: "malformed info2=0x4"),
         Example(
             row: .cpuidLeafWidth,
             request: .page(.correct(.cpuid, 0, 0, [.rax: 0x1_0000_000d, .rcx: 0])), kvm: "ok",
@@ -165,6 +165,42 @@ struct HypervisorBehaviourTests {
             step = harness.complete(Array(repeating: 0x5a, count: 8))
         }
         return step.resumed ?? step.ended
+    }
+
+    @Test("areas of any length, in both versions: no trap, and an answer", arguments: [1, 2])
+    func lengths(version: Int) {
+        let lengths: [UInt64] = [1 << 31, 1 << 32, 1 << 62, 1 << 63, .max - 0x20000, .max]
+        for code in [ExitCode.mmioRead, .mmioWrite, .ioio] {
+            for length in lengths {
+                let harness = GHCBHarness(version: version, behaviour: .specification)
+                let info1: UInt64 = code == .ioio ? 0x3f8_0244 : 0xfe00_0000
+                let page = GHCBPage.correct(code, info1, length, [.swScratch: 0x8000])
+                let isTooLong = code != .ioio && version == 2
+                #expect(
+                    harness.exchange(page)?.outcome == .malformed(reason: isTooLong ? 5 : 3),
+                    "\(code) \(length)")
+            }
+        }
+    }
+
+    @Test("a reason is given for what only the specification refuses")
+    func reasons() {
+        func reason(_ page: GHCBPage) -> String? {
+            GHCBHarness(behaviour: .specification).exchange(page)?.reason
+        }
+        #expect(
+            reason(.correct(.cpuid, 0, 0, [.rax: 0x1_0000_000d, .rcx: 0]))
+                == "missing input: XCR0 is not valid in the bitmap")
+        #expect(
+            reason(.correct(.cpuid, 0, 0, [.rax: 0xd, .rcx: 0, .xcr0: 1]))
+                == "missing input: XSS is not valid in the bitmap")
+        #expect(
+            reason(.correct(.msr, 2, 0, [.rcx: 0x1a0, .rax: 0, .rdx: 0]))
+                == "invalid input: SW_EXITINFO1 is 0x2, neither 0 (read) nor 1 (write)")
+        #expect(
+            reason(.correct(.ioio, 0x03f8_0230, 0, [.rax: 0]))
+                == "invalid input: SW_EXITINFO1 is 0x3f80230, operand size (bits 6:4) 3 is not 1,"
+                + " 2 or 4")
     }
 
     @Test("ordinary requests are answered alike, but for registers that nobody asked for")

@@ -54,6 +54,40 @@ struct ProtocolVersionTests {
         #expect(exchanges[0].count == exchanges[1].count)
     }
 
+    @Test("a guest in both at once: scratch and MMIO go by the VM that it is in")
+    func accessesSideBySide() throws {
+        let program = GuestProgram { guest in
+            guest.begin()
+            guest.set(.swScratch, 0x20_0000)
+            guest.send(.mmioWrite, 0xfe00_0100, 4)
+            guest.begin()
+            guest.loadRAX(pageOffset: 0x800)
+            guest.storeRAX(.swScratch)
+            guest.mark(117)
+            guest.send(.mmioRead, 0xfe00_0100, 16)
+        }
+        let machines = try [1, 2].map { version in
+            try EmulatedMachine(
+                LaunchPlan(program.image, LaunchOptions(ghcbVersion: version)))
+        }
+        var outcomes: [[Exchange.Outcome]] = [[], []]
+        var running = [0, 1]
+        while !running.isEmpty {
+            for index in running {
+                switch try machines[index].run(.all, limit: 3).exit {
+                case .vmgexit(let exchange): outcomes[index].append(exchange.outcome)
+                case .mmio(let access):
+                    let count = access.isRead ? access.length : 0
+                    try machines[index].complete(0, with: [UInt8](repeating: 7, count: count))
+                case .limit: break
+                default: running.removeAll { $0 == index }
+                }
+            }
+        }
+        #expect(outcomes[0] == [.ok, .ok])
+        #expect(outcomes[1] == [.malformed(reason: 3), .malformed(reason: 5)])
+    }
+
     @Test("scratch outside the page is for version 1, and MMIO of more than 8 bytes")
     func accesses() throws {
         let outside = GHCBPage.correct(.mmioRead, 0xfe00_0000, 8, [.swScratch: 0x20000])

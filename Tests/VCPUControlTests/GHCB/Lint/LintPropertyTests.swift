@@ -14,7 +14,7 @@ struct LintPropertyTests {
         let requests: [GHCBPage] = [
             .correct(.readDR7), .correct(.writeDR7, 0, 0, [.rax: value]),
             .correct(.rdpmc, 0, 0, [.rcx: value & 3]), .correct(.invd), .correct(.wbinvd),
-            .correct(.cpuid, 0, 0, [.rax: value & 0xf, .rcx: value >> 8 & 3, .xcr0: 1]),
+            .correct(.cpuid, 0, 0, [.rax: value & 0xf, .rcx: value >> 8 & 3, .xcr0: 1, .xss: 0]),
             .correct(.cpuid, 0, 0, [.rax: 0x8000_0008, .rcx: 0]),
             .correct(.ioio, port, 0, [.rax: value >> 8 & 0xff]), .correct(.ioio, port | 1),
             .correct(.ioio, port | 1, 0, [.rax: 0]),
