@@ -50,6 +50,25 @@ struct LaunchTests {
         #expect(try ProgramRun(["launch", "hello", "--hypervisor", "xen"]).status == 64)
     }
 
+    @Test("compare: two setups side by side, as text and as a record; the guest stands as it stood")
+    func compare() throws {
+        let run = try ProgramRun(["launch", "hello", "-e", "compare", "-e", "continue"])
+        #expect(run.status == 0)
+        #expect(run.errors.isEmpty)
+        let lines = run.output.split(separator: "\n").map(String.init)
+        #expect(lines.contains("instructions to the entry   12                        22"))
+        #expect(lines.contains("VMGEXITs: identical, 1"))
+        #expect(lines.filter { $0 == "hello from an SEV-ES guest" }.count == 1)
+        #expect(lines.last == "[guest returned: 75 instructions, 1 VMGEXIT]")
+        let results = try Self.records(["cpuid", "-e", "compare pool host"])
+            .filter { $0["type"] as? String == "result" }
+        #expect(results.count == 1)
+        #expect(results[0]["identical"] as? Bool == true)
+        #expect(
+            (results[0]["setups"] as? [Record])?.map { $0["setup"] as? String } == ["pool", "host"])
+        #expect(try ProgramRun(["launch", "hello", "-e", "compare swim"]).status == 1)
+    }
+
     @Test("the records have every member that the schema names")
     func members() throws {
         let records = try Self.records(["hello"])

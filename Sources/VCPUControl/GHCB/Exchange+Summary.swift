@@ -96,7 +96,7 @@ extension Exchange {
     }
 
     /// The bytes of the scratch area, where it lies in the page.
-    private func scratchBytes(_ page: GHCBPage) -> ArraySlice<UInt8>? {
+    func scratchBytes(_ page: GHCBPage) -> ArraySlice<UInt8>? {
         guard let request = requestPage, let scratch = request.value(.swScratch),
             scratch & ~0xfff == msr, let length = Int(exactly: scratchLength), length > 0
         else { return nil }
@@ -109,7 +109,7 @@ extension Exchange {
     }
 
     /// Bytes in quotes, at most 32 of them, with nothing that a terminal could take for a command.
-    private static func quoted(_ bytes: ArraySlice<UInt8>) -> String {
+    static func quoted(_ bytes: ArraySlice<UInt8>) -> String {
         let text = bytes.prefix(32).map { (byte: UInt8) -> String in
             switch byte {
             case UInt8(ascii: "\n"): "\\n"

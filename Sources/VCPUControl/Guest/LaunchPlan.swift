@@ -40,6 +40,24 @@ package struct LaunchPlan: Sendable, Equatable {
         }
     }
 
+    /// Pages that lie elsewhere under each GHCB setup, by guest physical address.
+    package struct SetupPages: Sendable, Equatable {
+        /// One GHCB for each vCPU.
+        package var ghcbs: Range<UInt64>
+        /// The header of the pool, with its bitmap; empty in the other setups.
+        package var pool: Range<UInt64>
+        /// The guest's stacks, one for each vCPU.
+        package var stacks: [Range<UInt64>]
+
+        package init(
+            ghcbs: Range<UInt64> = 0..<0, pool: Range<UInt64> = 0..<0, stacks: [Range<UInt64>] = []
+        ) {
+            self.ghcbs = ghcbs
+            self.pool = pool
+            self.stacks = stacks
+        }
+    }
+
     /// Size of RAM from GPA 0, sevdbg's own pages above the guest's included; a multiple of 4096.
     package var ramSize: UInt64
     /// All memory that is not zero at the start, and every page that is shared.
@@ -57,13 +75,15 @@ package struct LaunchPlan: Sendable, Equatable {
     package var hypervisorFaults: HypervisorFault
     /// The guest's entry, whatever runs before it.
     package var entry: GuestVirtualAddress
+    package var setupPages: SetupPages
     /// The guest's symbols and those of sevdbg's stub, which start with `sevdbg_`.
     package var symbols: SymbolTable
 
     package init(
         ramSize: UInt64, regions: [Region], vcpus: [VCPU], cBit: Int = 51, ghcbVersion: Int = 2,
         hypervisor: HypervisorBehaviour = .kvm, hypervisorFaults: HypervisorFault = [],
-        entry: GuestVirtualAddress = .init(0), symbols: SymbolTable = SymbolTable()
+        entry: GuestVirtualAddress = .init(0), setupPages: SetupPages = SetupPages(),
+        symbols: SymbolTable = SymbolTable()
     ) {
         self.ramSize = ramSize
         self.regions = regions
@@ -73,6 +93,7 @@ package struct LaunchPlan: Sendable, Equatable {
         self.hypervisor = hypervisor
         self.hypervisorFaults = hypervisorFaults
         self.entry = entry
+        self.setupPages = setupPages
         self.symbols = symbols
     }
 }

@@ -40,7 +40,14 @@ struct LaunchPlanner {
         return LaunchPlan(
             ramSize: tables.range.upperBound, regions: memory.regions, vcpus: vcpus,
             cBit: Self.cBit, ghcbVersion: options.ghcbVersion, hypervisor: options.hypervisor,
-            hypervisorFaults: image.hypervisorFaults, entry: image.entry, symbols: symbols)
+            hypervisorFaults: image.hypervisorFaults, entry: image.entry,
+            setupPages: setupPages, symbols: symbols)
+    }
+
+    private var setupPages: LaunchPlan.SetupPages {
+        .init(
+            ghcbs: layout.ghcbs, pool: layout.pool,
+            stacks: (0..<options.vcpus).map { layout.vcpu($0).stack })
     }
 
     func stubAddress(_ symbol: String) -> UInt64 { layout.stub.lowerBound + stub[symbol] }

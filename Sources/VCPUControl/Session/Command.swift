@@ -20,6 +20,7 @@ package enum Command: Sendable, Equatable {
     case setMemory(MemoryUnit, Expression, Expression)
     case vcpu(Expression?)
     case setup(GHCBSetup?)
+    case compare([GHCBSetup])
     case restart
     case help(String?)
     case quit

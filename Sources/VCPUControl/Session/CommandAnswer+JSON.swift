@@ -22,6 +22,7 @@ extension CommandAnswer {
         case .msr(let all): [.init("msrs", .array(all.map { .object($0.json) }))]
         case .pages(let ranges): [.init("ranges", .array(ranges.map { .object($0.json) }))]
         case .setup(let listing): listing.json
+        case .comparison(let comparison): comparison.json
         }
     }
 }

@@ -20,6 +20,7 @@ extension CommandAnswer {
         case .msr(let all): all.map(\.line)
         case .pages(let ranges): ranges.map(\.line)
         case .setup(let listing): listing.lines
+        case .comparison(let comparison): comparison.lines
         }
     }
 }

@@ -16,6 +16,7 @@ package enum CommandAnswer: Sendable, Equatable {
     case msr([MSRListing])
     case pages([PageRange])
     case setup(SetupListing)
+    case comparison(SetupComparison)
 }
 
 /// Registers of one vCPU.

@@ -44,6 +44,7 @@ package enum CommandParser {
         case .set: return try set(&arguments)
         case .vcpu: return .vcpu(try optional(&arguments))
         case .ghcb: return try setup(&arguments)
+        case .compare: return .compare(try setups(&arguments))
         case .restart: return try end(.restart, arguments)
         case .help: return .help(arguments.isAtEnd ? nil : arguments.rest)
         case .quit: return try end(.quit, arguments)
@@ -234,11 +235,28 @@ extension CommandParser {
     private static func setup(_ arguments: inout ArgumentScanner) throws(CommandFailure) -> Command
     {
         guard !arguments.isAtEnd else { return .setup(nil) }
-        let word = arguments.rest
+        return .setup(try setup(named: arguments.rest))
+    }
+
+    private static func setup(named word: String) throws(CommandFailure) -> GHCBSetup {
         guard let setup = GHCBSetup(rawValue: word) else {
             let names = GHCBSetup.allCases.map(\.rawValue).joined(separator: ", ")
             throw CommandFailure("there is no GHCB setup `\(word)`; choose from \(names)")
         }
-        return .setup(setup)
+        return setup
+    }
+
+    /// At most two.
+    private static func setups(
+        _ arguments: inout ArgumentScanner
+    ) throws(CommandFailure) -> [GHCBSetup] {
+        var setups: [GHCBSetup] = []
+        while !arguments.isAtEnd {
+            guard setups.count < 2 else {
+                throw CommandFailure("`\(arguments.rest)` is one setup too many; give at most two")
+            }
+            setups.append(try setup(named: arguments.field()))
+        }
+        return setups
     }
 }

@@ -18,7 +18,7 @@ package enum CommandName: String, CaseIterable, Sendable {
     case stepi, nexti, `continue`, vmgexit, finish, until
     case `break`, clear, delete, enable, disable
     case info, x, print, disassemble, set
-    case vcpu, ghcb, restart, help, quit
+    case vcpu, ghcb, compare, restart, help, quit
 }
 
 /// Every command of the debugger (DESIGN 4).
@@ -93,6 +93,9 @@ package enum CommandTable {
                 .expression)
         case .vcpu: return row(["v"], "[N]", "choose the vCPU that commands are about")
         case .ghcb: return row([], "[pool|trampoline|host]", "relaunch under a GHCB setup", .setup)
+        case .compare:
+            return row(
+                [], "[SETUP [SETUP]]", "run the guest under two GHCB setups, show both", .setup)
         case .restart: return row([], "", "launch the guest anew, breakpoints kept")
         case .help: return row(["h", "?"], "[COMMAND]", "this list, or one command", .command)
         case .quit: return row(["q", "exit"], "", "end the guest and the session")

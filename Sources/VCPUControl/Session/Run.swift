@@ -17,6 +17,8 @@ struct Run {
     /// The vCPU that the command is about.
     var vcpu: Int
     var goal: Goal
+    /// Where the command is over at the latest; `nil`: nowhere.
+    var budget: RunBudget?
 
     /// Where the machine has to stop besides breakpoints.
     var temporary: GuestVirtualAddress? {

@@ -20,6 +20,10 @@ extension Session {
         case .setup(let setup?):
             try switchSetup(setup)
             answer(line, .done)
+        case .compare(let setups):
+            let comparison = compare(setups)
+            if comparison.isInterrupted { stop(.interrupted, current) }
+            answer(line, .comparison(comparison))
         case .quit:
             answer(line, .done)
             close()
@@ -81,14 +85,19 @@ extension Session {
     }
 
     private func switchSetup(_ setup: GHCBSetup) throws(CommandFailure) {
+        try requirePreset(setup)
+        var options = self.options
+        options.setup = setup
+        try relaunch(options)
+    }
+
+    /// Setup `host` is for machines that can preset the GHCB MSR.
+    func requirePreset(_ setup: GHCBSetup) throws(CommandFailure) {
         guard setup != .host || machine.traits.presetsGHCB else {
             throw CommandFailure(
                 "\(machine.traits.name) cannot preset the GHCB MSR: KVM refuses it for an SEV-ES"
                     + " vCPU; use pool or trampoline")
         }
-        var options = self.options
-        options.setup = setup
-        try relaunch(options)
     }
 
     private func set(

@@ -2,6 +2,7 @@
 extension Session {
     /// Reports what the rules find in an observation.
     func lint(_ observation: Observation) {
+        setupFacts.observe(observation)
         let found = linter.observe(observation)
         findings += found
         for finding in found { report(.finding(finding)) }

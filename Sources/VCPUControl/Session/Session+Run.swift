@@ -1,8 +1,10 @@
 // Running the guest: from one exit of the machine to the next.
 extension Session {
     /// Begins a command that lets the guest run.
-    func begin(_ goal: Run.Goal, _ line: String) throws(CommandFailure) {
-        let run = Run(command: line, vcpu: current, goal: goal)
+    func begin(
+        _ goal: Run.Goal, _ line: String, budget: RunBudget? = nil
+    ) throws(CommandFailure) {
+        let run = Run(command: line, vcpu: current, goal: goal, budget: budget)
         if let end {
             throw CommandFailure(
                 "the guest has ended (\(end.reason.rawValue)); `restart` launches it anew")
@@ -30,6 +32,7 @@ extension Session {
     func advance() {
         guard let line = activity?.command else { return }
         if interruptFlag.take() { return stop(.interrupted, current) }
+        if activity?.budget?.isSpent(instructions, exchanges.count) ?? false { return endCommand() }
         do throws(CommandFailure) {
             try prepareWalk()
             guard let run = activity else { return }
@@ -42,8 +45,9 @@ extension Session {
         _ run: Run
     ) throws(CommandFailure) -> (vcpu: Int, exit: VCPUExit) {
         do throws(MachineError) {
-            guard run.isAlone else { return try machine.run(.all, limit: UInt64(Int64.max)) }
-            return try machine.run(.one(run.vcpu), limit: limit(run))
+            let limit = run.budget == nil ? UInt64(Int64.max) : RunBudget.slice
+            guard run.isAlone else { return try machine.run(.all, limit: limit) }
+            return try machine.run(.one(run.vcpu), limit: self.limit(run))
         } catch { throw CommandFailure(error.message) }
     }
 

@@ -30,7 +30,7 @@ extension Session {
             ? "the emulator does not know this instruction; set $rip to go on behind it" : nil
     }
 
-    private func endCommand() {
+    func endCommand() {
         guard let run = activity else { return }
         activity = nil
         do throws(CommandFailure) {

@@ -15,11 +15,15 @@ package final class Session {
     var linter: Linter
     /// What the rules have found since launch.
     var findings: [Finding] = []
+    /// What was seen of the way to the guest's entry since launch.
+    var setupFacts = SetupFacts()
     var states: [Snapshot.VCPU.State]
     /// The vCPU that commands are about.
     var current = 0
     /// What `print` has shown.
     var values: [Expression.Value] = []
+    /// How far `compare` runs a guest that does not end.
+    var comparisonBudget = RunBudget(instructions: 100_000_000, vmgexits: 200_000)
     /// What `x` goes on with.
     var examined = Examined()
 
@@ -128,7 +132,7 @@ extension Session {
         (current, end, lastStop) = (0, nil, nil)
         (exchanges, examined) = (ExchangeRecords(), Examined())
         linter = Linter(plan, machine.traits, isStrict: configuration.isStrict)
-        findings = []
+        (findings, setupFacts) = ([], SetupFacts())
         breakpoints.relaunch { try? self.address($0) }
         try placeBreakpoints()
         report(.launch(head))
