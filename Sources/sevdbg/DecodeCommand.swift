@@ -60,7 +60,7 @@ struct DecodePage: ParsableCommand {
 
     func run() throws {
         do throws(InputError) {
-            let bytes = try InputFile.bytes(file, as: "GHCB page")
+            let bytes = try InputFile.bytes(file, as: "GHCB page", atMost: GHCBPage.size)
             guard let page = GHCBPage(bytes) else {
                 throw InputError(
                     message: "\(file) has \(bytes.count) bytes: a GHCB page has 4096")
@@ -87,6 +87,7 @@ struct DecodeLog: ParsableCommand {
         do throws(InputError) {
             try InputFile.read(file, as: "log") { part in
                 for line in lines.split(part) { shown.show(decoder.decode(line), of: line) }
+                return true
             }
         } catch { throw error.exit }
         if let line = lines.rest { shown.show(decoder.decode(line), of: line) }

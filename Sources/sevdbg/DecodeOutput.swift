@@ -35,7 +35,10 @@ struct DecodeWriter {
                     .init("decoded", decoding?.value.json ?? .null),
                 ]))
         }
-        write(EscapedText.line(line))
+        // The carriage return of a line end is no control character in the line.
+        let end = line.utf8.last == UInt8(ascii: "\r") ? 1 : 0
+        let text = String(decoding: line.utf8.dropLast(end), as: UTF8.self)
+        write(EscapedText.line(text) + String(repeating: "\r", count: end))
         for line in decoding?.lines ?? [] { write("    " + line) }
     }
 
@@ -66,12 +69,25 @@ extension DecodedValue {
 struct LineSplitter {
     private var waiting: [UInt8] = []
 
+    /// A longer line, in bytes, is handed over in pieces: a stream need not have any line ends.
+    static let longestLine = 1 << 20
+
     /// The lines that end in these bytes, without their ends.
     mutating func split(_ bytes: [UInt8]) -> [String] {
-        var parts = (waiting + bytes).split(
+        var lines: [String] = []
+        for part in bytes.split(
             separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        waiting = Array(parts.removeLast())
-        return parts.map { String(decoding: $0, as: UTF8.self) }
+        {
+            if part.startIndex > bytes.startIndex { lines.append(take()) }
+            waiting += part
+        }
+        if waiting.count > Self.longestLine { lines.append(take()) }
+        return lines
+    }
+
+    private mutating func take() -> String {
+        defer { waiting = [] }
+        return String(decoding: waiting, as: UTF8.self)
     }
 
     /// A last line without an end.

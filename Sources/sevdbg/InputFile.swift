@@ -8,33 +8,45 @@ struct InputError: Error, Equatable {
 /// Files of the command line; `-` is standard input.
 enum InputFile {
     /// All bytes; `purpose` says in the error what the file was to be.
-    static func bytes(_ path: String, as purpose: String) throws(InputError) -> [UInt8] {
+    ///
+    /// One that never ends, a device or a pipe, is read to just behind the limit.
+    static func bytes(
+        _ path: String, as purpose: String, atMost limit: Int
+    ) throws(InputError) -> [UInt8] {
         var all: [UInt8] = []
-        try read(path, as: purpose) { all += $0 }
+        try read(path, as: purpose) {
+            all += $0
+            return all.count <= limit
+        }
+        guard all.count <= limit else {
+            throw InputError(
+                message: "\(path) has more than \(limit) bytes: that is no \(purpose)")
+        }
         return all
     }
 
-    /// Hands over part by part until the end.
+    /// Hands over part by part, until the end or until no more is wanted.
     static func read(
-        _ path: String, as purpose: String, _ take: ([UInt8]) -> Void
+        _ path: String, as purpose: String, _ wantsMore: ([UInt8]) -> Bool
     ) throws(InputError) {
         do {
-            if path == "-" { return try parts(of: .standardInput, take) }
+            if path == "-" { return try parts(of: .standardInput, wantsMore) }
             let file = try FileDescriptor.open(FilePath(path), .readOnly)
-            try file.closeAfter { try parts(of: file, take) }
+            try file.closeAfter { try parts(of: file, wantsMore) }
         } catch {
             throw InputError(message: "cannot read the \(purpose) \(path): \(error)")
         }
     }
 
-    private static func parts(of file: FileDescriptor, _ take: ([UInt8]) -> Void) throws {
+    private static func parts(
+        of file: FileDescriptor, _ wantsMore: ([UInt8]) -> Bool
+    ) throws {
         while true {
             // The buffer is the array's own; `read` says how much of it is filled.
             let part = try unsafe [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
                 count = try unsafe file.read(into: UnsafeMutableRawBufferPointer(buffer))
             }
-            guard !part.isEmpty else { return }
-            take(part)
+            guard !part.isEmpty, wantsMore(part) else { return }
         }
     }
 }

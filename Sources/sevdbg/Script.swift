@@ -14,6 +14,9 @@ enum ScriptSource: Sendable, Equatable {
 }
 
 enum Script {
+    /// The longest script in bytes, 16 MiB.
+    private static let longestScript = 1 << 24
+
     /// All commands in order, without empty lines and comments.
     static func commands(of sources: [ScriptSource]) throws(InputError) -> [ScriptCommand] {
         var commands: [ScriptCommand] = []
@@ -40,6 +43,7 @@ enum Script {
     }
 
     private static func text(_ path: String) throws(InputError) -> String {
-        String(decoding: try InputFile.bytes(path, as: "script"), as: UTF8.self)
+        let bytes = try InputFile.bytes(path, as: "script", atMost: longestScript)
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
