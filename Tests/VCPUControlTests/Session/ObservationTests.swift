@@ -29,7 +29,8 @@ struct ObservationTests {
     }
 
     @Test(
-        "a load of any byte of SW_EXITINFO1 looks at the answer", arguments: [0x395, 0x398, 0x39f])
+        "a load of any byte of SW_EXITINFO1's low half looks at the answer",
+        arguments: [0x395, 0x398, 0x39b])
     func read(offset: Int) throws {
         #expect(
             try GuestProgram {
@@ -39,7 +40,7 @@ struct ObservationTests {
             }.findings().isEmpty)
     }
 
-    @Test("a load beside SW_EXITINFO1 does not", arguments: [0x394, 0x3a0, 0x3f0])
+    @Test("a load beside SW_EXITINFO1 does not", arguments: [0x394, 0x39c, 0x3a0, 0x3f0])
     func readBeside(offset: Int) throws {
         let findings = try GuestProgram {
             Self.refused(&$0)
@@ -49,9 +50,29 @@ struct ObservationTests {
         #expect(findings.map(\.rule) == [.responseIgnored])
     }
 
-    @Test("an answer that the guest ignores at its end is nothing")
+    @Test("an answer that the guest has not looked at when it ends is found at its VMGEXIT")
     func last() throws {
-        #expect(try GuestProgram { Self.refused(&$0) }.findings().isEmpty)
+        let findings = try GuestProgram { Self.refused(&$0) }.findings()
+        #expect(findings.map(\.rule) == [.responseIgnored])
+        #expect(findings.first?.sequence == 1)
+        #expect(findings.first?.message.contains("the guest returns") == true)
+    }
+
+    @Test("a scratch area without RAM is found whether the hypervisor refuses it or fails")
+    func scratchWithoutRAM() throws {
+        for hypervisor in HypervisorBehaviour.allCases {
+            var options = LaunchOptions()
+            options.hypervisor = hypervisor
+            options.ghcbVersion = 1
+            let findings = try GuestProgram {
+                $0.begin()
+                $0.set(.swScratch, 1 << 45)
+                $0.send(.mmioRead, 0xfe00_0000, 8)
+                $0.readInfo1()
+            }.findings(options)
+            #expect(findings.map(\.rule) == [.scratchOutsideBuffer])
+            #expect(findings.first?.message.contains("no RAM") == true)
+        }
     }
 
     @Test("each vCPU is seen at the entry once, however it gets there")

@@ -233,10 +233,10 @@ extension EmulatedVCPU {
         return unsafe Self.readBytes(page + offset, size)
     }
 
-    /// Notes that the guest has looked at SW_EXITINFO1 of an answer.
+    /// Notes that the guest has looked at SW_EXITINFO1 of an answer, whose low half it is.
     private mutating func noteLoad(page: Int, _ bytes: Range<Int>) {
         guard unsafe memory.guest.states[page].contains(.hasUnreadResponse),
-            bytes.overlaps(GHCBField.swExitInfo1.range),
+            bytes.overlaps(GHCBField.swExitInfo1.range.prefix(4)),
             let reader = memory.guest.forgetResponse(inPage: page)
         else { return }
         events.watch(.responseRead(vcpu: reader))

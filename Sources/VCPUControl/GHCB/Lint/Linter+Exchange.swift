@@ -5,7 +5,7 @@ extension Linter {
         _ exchange: Exchange, _ sequence: Int, _ context: VMGEXITContext
     ) -> [Finding] {
         let vcpu = exchange.vcpu
-        let ignored = ignoredResponse(vcpu)
+        let ignored = ignoredResponse(vcpu, "the next VMGEXIT comes")
         if vcpus[vcpu]?.pendingTermination != nil { vcpus[vcpu]?.pendingTermination = nil }
         let ucall = ucallBreaches(exchange)
         let breaches =
@@ -114,11 +114,21 @@ extension Linter {
 
     /// A scratch area behind which no RAM is: only the attempt shows it.
     private static func failure(_ exchange: Exchange, _ breaches: [Breach]) -> [Breach] {
-        guard
-            case .terminated(.runFailed(errno: HypervisorModel.badAddress, let text)) =
-                exchange.outcome, breaches.allSatisfy({ $0.rule != .scratchOutsideBuffer })
-        else { return [] }
-        return [Breach(.scratchOutsideBuffer, text)]
+        guard breaches.allSatisfy({ $0.rule != .scratchOutsideBuffer }) else { return [] }
+        switch exchange.outcome {
+        case .terminated(.runFailed(errno: HypervisorModel.badAddress, let text)):
+            return [Breach(.scratchOutsideBuffer, text)]
+        case .malformed(MalformedReason.invalidScratchArea.rawValue)
+        where exchange.scratchLength <= HypervisorModel.scratchLimit:
+            let start = exchange.requestPage?.raw(.swScratch) ?? 0
+            return [
+                Breach(
+                    .scratchOutsideBuffer,
+                    "\(exchange.name) (\(exchange.codeText)): SW_SCRATCH is \(start.hex), where no"
+                        + " RAM is")
+            ]
+        default: return []
+        }
     }
 }
 
@@ -145,11 +155,12 @@ extension Linter {
 // MARK: - Answers
 
 extension Linter {
-    /// The answer that the vCPU goes past with this VMGEXIT.
-    private mutating func ignoredResponse(_ vcpu: Int) -> [Finding] {
+    /// The answer that the vCPU goes past with what it does now, a sentence.
+    mutating func ignoredResponse(_ vcpu: Int, _ next: String) -> [Finding] {
         guard let unread = vcpus[vcpu]?.unread else { return [] }
         vcpus[vcpu]?.unread = nil
-        let breach = Breach(.responseIgnored, unread.fact, key: "")
+        let fact = "\(unread.fact), and \(next) before anybody read it"
+        let breach = Breach(.responseIgnored, fact, key: "")
         return report([breach], vcpu, unread.rip, unread.sequence)
     }
 
@@ -164,7 +175,7 @@ extension Linter {
         }
         let fact =
             "\(exchange.name) (\(exchange.codeText)) was answered with SW_EXITINFO1"
-            + " \(info1.hex), and the next VMGEXIT comes before anybody read it"
+            + " \(info1.hex)"
         vcpus[exchange.vcpu, default: .init()].unread =
             .init(sequence: sequence, rip: exchange.rip, fact: fact)
     }

@@ -32,11 +32,11 @@ package enum Observation: Sendable {
         target: GuestVirtualAddress)
     /// The guest executed HLT; `rip` is the HLT.
     ///
-    /// `terminate-without-vmgexit`.
+    /// `terminate-without-vmgexit`, `response-ignored`.
     case halted(vcpu: Int, rip: GuestVirtualAddress)
     /// The guest returned from its entry.
     ///
-    /// `terminate-without-vmgexit`.
+    /// `terminate-without-vmgexit`, `response-ignored`.
     case returned(vcpu: Int, rip: GuestVirtualAddress)
 }
 
