@@ -21,19 +21,21 @@ package struct TerminationReason: Hashable, Sendable {
             switch set {
             case 0: Self.general
             case 1: Self.linux
+            case 3: Self.veriSMo
             case 15: Self.linuxSVSM
             default: [String]()
             }
         return Int(code) < meanings.count ? meanings[Int(code)] : nil
     }
 
-    /// Who defines the set: `specification`, `Linux`, `linux-svsm` or `vendor`.
+    /// Who defines the set: `specification`, `Linux`, `VeriSMo`, `linux-svsm` or `vendor`.
     ///
     /// OVMF and COCONUT-SVSM use set 0 only.
     package var owner: String {
         switch set {
         case 0: "specification"
         case 1: "Linux"
+        case 3: "VeriSMo"
         case 15: "linux-svsm"
         default: "vendor"
         }
@@ -52,6 +54,11 @@ package struct TerminationReason: Hashable, Sendable {
         "CPUID via the hypervisor", "secrets page", "no SVSM", "SVSM at VMPL0", "SVSM CAA",
         // Later than 6.12.
         "Secure TSC", "SVSM CA not remapped", "Secure AVIC",
+    ]
+    /// microsoft/verismo and microsoft/litebox, as far as they agree.
+    private static let veriSMo = [
+        "general", "not VMPL0", "unhandled #VC", "page state change", "page attributes", "no GHCB",
+        "invalid GHCB response", "invalid parameter", "PVALIDATE",
     ]
     /// AMDESE/linux-svsm.
     private static let linuxSVSM = [

@@ -115,6 +115,8 @@ struct GHCBWordTests {
         #expect(TerminationReason(set: 0, code: 0).text == "set 0 code 0: general request")
         #expect(TerminationReason(set: 1, code: 9).meaning == "SVSM CAA")
         #expect(TerminationReason(set: 1, code: 13).meaning == nil)
+        #expect(TerminationReason(set: 3, code: 8).meaning == "PVALIDATE")
+        #expect(TerminationReason(set: 3, code: 9).text == "set 3 code 9")
         #expect(TerminationReason(set: 5, code: 0).text == "set 5 code 0")
     }
 

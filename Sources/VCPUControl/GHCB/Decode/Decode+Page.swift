@@ -3,22 +3,43 @@
 extension Decode {
     /// A GHCB page; without its address the scratch area is not judged.
     ///
-    /// A page is a request or an answer, which the page does not say: findings hold where it is a
-    /// request, and are left out where no exit code is valid.
+    /// A page whose exit code is valid is a request; findings hold for requests only.
     package static func page(
         _ page: GHCBPage, at ghcb: UInt64? = nil, vm: Linter.VM = Linter.VM(resetMSR: 0)
     ) -> Decoding {
         let code = ExitCode(page.raw(.swExitCode))
         let event = EventText(
             code: code, info1: page.raw(.swExitInfo1), info2: page.raw(.swExitInfo2))
-        let breaches = page.isValid(.swExitCode) ? breaches(page, ghcb, vm) : []
+        let isRequest = page.isValid(.swExitCode)
+        let details = isRequest ? event.details : answerLines(page) ?? [noRequest] + event.details
+        let breaches = isRequest ? breaches(page, ghcb, vm) : []
         let lines =
-            [event.title] + event.details + pageStateLines(page) + fieldLines(page)
+            [event.title] + details + pageStateLines(page) + fieldLines(page)
             + breaches.map { "\($0.severity.rawValue): \($0.rule.id): \($0.fact)" }
         return Decoding(
             lines, ("code", .hex(code.rawValue)), ("name", .text(code.name ?? "UNKNOWN")),
-            ("fields", .record(fieldMembers(page))), ("details", .texts(event.details)),
+            ("fields", .record(fieldMembers(page))), ("details", .texts(details)),
             ("findings", .list(breaches.map(value))))
+    }
+
+    private static let noRequest = "SW_EXITCODE is not valid"
+
+    /// What a page says that the hypervisor has taken: KVM clears the bitmap then, and marks its
+    /// answer in two steps (REFERENCE 1a); `nil` where other fields are valid.
+    private static func answerLines(_ page: GHCBPage) -> [String]? {
+        let info1 = page.raw(.swExitInfo1)
+        let words = ValidBitmap([.swExitInfo1, .swExitInfo2])
+        let registers = ValidBitmap([.rax, .rbx, .rcx, .rdx])
+        let marked = page.validBitmap
+        guard marked.contains(words), words.union(registers).contains(marked),
+            UInt32(truncatingIfNeeded: info1) <= 2
+        else { return nil }
+        let isOpen = info1 == 0 && marked == words
+        let answer = answerText(info1: info1, info2: page.raw(.swExitInfo2))
+        return [
+            noRequest + ": the hypervisor has taken the request; "
+                + (isOpen ? "accepted, perhaps not done yet" : answer)
+        ]
     }
 
     /// What a page state change asks for, where its descriptor lies in the shared buffer.

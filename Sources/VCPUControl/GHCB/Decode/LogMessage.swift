@@ -16,6 +16,7 @@ enum LogMessage: String, CaseIterable, Sendable {
     case longScratch = "scratch-too-long"
     case unreadableScratch = "scratch-unreadable"
     case jumpTableOperation = "ap-jump-table-operation"
+    case apCreation = "ap-creation"
     case msrTermination = "termination-msr"
     case pageTermination = "termination-page"
     case unexpectedExit = "unexpected-exit"
@@ -64,6 +65,13 @@ enum LogMessage: String, CaseIterable, Sendable {
         .unreadableScratch: [.init("vmgexit: kvm_read_guest for scratch area failed")],
         .jumpTableOperation: [
             .init("vmgexit: unsupported AP jump table request - exit_info_1=%x")
+        ],
+        .apCreation: [
+            .init("vmgexit: invalid AP APIC ID [%x] from guest"),
+            .init("vmgexit: invalid AP injection mode [%x] from guest"),
+            .init("vmgexit: invalid AP VMSA address [%x] from guest"),
+            .init("vmgexit: AP VMSA address [%h] from guest is unsafe as it is 2M aligned"),
+            .init("vmgexit: invalid AP creation request [%x] from guest"),
         ],
         .msrTermination: [.init("SEV-ES guest requested termination: %x:%x")],
         .pageTermination: [.init("SEV-ES guest requested termination: reason %x info %x")],

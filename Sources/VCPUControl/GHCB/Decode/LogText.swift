@@ -53,6 +53,8 @@ enum LogText {
         case .jumpTableOperation:
             ["SW_EXITINFO1 of AP_JUMP_TABLE is \(values[0].hex), neither 0 (set) nor 1 (get)"]
                 + answer(.invalidInput)
+        case .apCreation:
+            ["KVM refuses AP_CREATION (0x80000013), an event of SEV-SNP"] + answer(.invalidInput)
         case .msrTermination: termination(values[0], values[1])
         case .pageTermination:
             [TerminationReason(exitInfo1: values[0])].map(termination)

@@ -102,6 +102,26 @@ struct DecodeTests {
         #expect(Decode.page(GHCBPage()).value["findings"] == .list([]))
     }
 
+    @Test("the words of a page that the hypervisor has taken are its answer, not a request")
+    func taken() {
+        func lines(_ info1: UInt64, _ info2: UInt64, rax: Bool) -> [String] {
+            var page = GHCBPage.correct(.ioio, info1, info2).without(.swExitCode)
+            if rax { page.set(.rax, to: 0) }
+            return Decode.page(page).lines
+        }
+        #expect(lines(2, 4, rax: false)[1].hasSuffix("missing input (4, MISSING_INPUT)"))
+        #expect(lines(1, 0x8000_030d, rax: true)[1].hasSuffix("to raise #GP"))
+        #expect(lines(0, 0, rax: true)[1].hasSuffix("; done"))
+        #expect(lines(0, 0, rax: false)[1].hasSuffix("; accepted, perhaps not done yet"))
+        for info1 in UInt64(0)...2 {
+            #expect(lines(info1, 0, rax: true).allSatisfy { !$0.contains("port") })
+        }
+        // A request whose mark is missing is none of those.
+        #expect(lines(0x3f8_0210, 0, rax: true)[1] == "SW_EXITCODE is not valid")
+        #expect(lines(0x3f8_0210, 0, rax: true)[2].contains("port 0x3f8"))
+        #expect(Decode.page(GHCBPage()).lines[1] == "SW_EXITCODE is not valid")
+    }
+
     @Test("the page state change descriptor")
     func descriptor() throws {
         var bytes = [UInt8](repeating: 0, count: 2032)

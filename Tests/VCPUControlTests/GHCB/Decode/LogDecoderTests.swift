@@ -44,6 +44,15 @@ struct LogDecoderTests {
             "ap-jump-table-operation", "0x2"
         ),
         (
+            "vcpu1, guest rIP: 0x0 vmgexit: invalid AP APIC ID [0x3] from guest", "ap-creation",
+            "INVALID_INPUT"
+        ),
+        (
+            "vmgexit: AP VMSA address [200000] from guest is unsafe as it is 2M aligned",
+            "ap-creation", "AP_CREATION"
+        ),
+        ("SEV-ES guest requested termination: 0x3:0x1", "termination-msr", "not VMPL0"),
+        (
             "SEV-ES guest requested termination: 0x1:0x4", "termination-msr",
             "set 1 code 4: CPUID"
         ),
