@@ -5,7 +5,7 @@ extension Linter {
         _ exchange: Exchange, _ sequence: Int, _ context: VMGEXITContext
     ) -> [Finding] {
         let vcpu = exchange.vcpu
-        let ignored = ignoredResponse(vcpu, "the next VMGEXIT comes")
+        let ignored = ignoredResponse(vcpu)
         if vcpus[vcpu]?.pendingTermination != nil { vcpus[vcpu]?.pendingTermination = nil }
         let ucall = ucallBreaches(exchange)
         let breaches =
@@ -155,12 +155,11 @@ extension Linter {
 // MARK: - Answers
 
 extension Linter {
-    /// The answer that the vCPU goes past with what it does now, a sentence.
-    mutating func ignoredResponse(_ vcpu: Int, _ next: String) -> [Finding] {
+    /// The answer that the vCPU goes past with this VMGEXIT.
+    private mutating func ignoredResponse(_ vcpu: Int) -> [Finding] {
         guard let unread = vcpus[vcpu]?.unread else { return [] }
         vcpus[vcpu]?.unread = nil
-        let fact = "\(unread.fact), and \(next) before anybody read it"
-        let breach = Breach(.responseIgnored, fact, key: "")
+        let breach = Breach(.responseIgnored, unread.fact, key: "")
         return report([breach], vcpu, unread.rip, unread.sequence)
     }
 
@@ -175,7 +174,7 @@ extension Linter {
         }
         let fact =
             "\(exchange.name) (\(exchange.codeText)) was answered with SW_EXITINFO1"
-            + " \(info1.hex)"
+            + " \(info1.hex), and the next VMGEXIT comes before anybody read it"
         vcpus[exchange.vcpu, default: .init()].unread =
             .init(sequence: sequence, rip: exchange.rip, fact: fact)
     }

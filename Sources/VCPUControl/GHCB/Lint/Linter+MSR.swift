@@ -49,10 +49,9 @@ extension Linter {
     mutating func judgeStop(
         _ what: String, _ vcpu: Int, _ rip: GuestVirtualAddress
     ) -> [Finding] {
-        let ignored = ignoredResponse(vcpu, "the guest \(what)")
         let abandoned = abandonedTermination(what, vcpu)
         vcpus[vcpu]?.pendingTermination = nil
-        return ignored + report(abandoned, vcpu, rip)
+        return report(abandoned, vcpu, rip)
     }
 
     private func abandonedTermination(_ next: String, _ vcpu: Int) -> [Breach] {

@@ -32,11 +32,11 @@ package enum Observation: Sendable {
         target: GuestVirtualAddress)
     /// The guest executed HLT; `rip` is the HLT.
     ///
-    /// `terminate-without-vmgexit`, `response-ignored`.
+    /// `terminate-without-vmgexit`.
     case halted(vcpu: Int, rip: GuestVirtualAddress)
     /// The guest returned from its entry.
     ///
-    /// `terminate-without-vmgexit`, `response-ignored`.
+    /// `terminate-without-vmgexit`.
     case returned(vcpu: Int, rip: GuestVirtualAddress)
 }
 

@@ -127,23 +127,6 @@ struct HistoryRuleTests {
         #expect(lint.exit(Self.cpuid).isEmpty)
     }
 
-    @Test("an exception that nobody reads before the guest ends is response-ignored, too")
-    func ignoredAtTheEnd() {
-        let ends: [(Observation, String)] = [
-            (.returned(vcpu: 0, rip: .init(0x100200)), "the guest returns"),
-            (.halted(vcpu: 0, rip: .init(0x100200)), "the guest executes HLT"),
-        ]
-        for (end, text) in ends {
-            let lint = LintHarness()
-            _ = lint.exit(.correct(.msr, 0, 0, [.rcx: 0x4242]))
-            let findings = lint.linter.observe(end)
-            #expect(findings.rules == [.responseIgnored])
-            #expect(findings.first?.sequence == 1)
-            #expect(findings.first?.message.contains(text) == true)
-            #expect(lint.linter.observe(end).isEmpty)
-        }
-    }
-
     @Test("an error that was named is not named again for its answer")
     func namedOnce() {
         let lint = LintHarness()
