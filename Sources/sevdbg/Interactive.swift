@@ -9,10 +9,9 @@ enum Interactive {
     static func run(
         _ configuration: SessionConfiguration, ascii: Bool, usesColor: Bool
     ) -> ProgramStatus? {
-        let symbols = configuration.image.symbols.symbols.map(\.name)
-        let options = TerminalOptions(usesColor: usesColor, isASCII: ascii) { line in
-            CommandTable.completions(of: line, symbols: symbols)
-        }
+        var options = TerminalOptions(usesColor: usesColor, isASCII: ascii)
+        options.symbols = configuration.image.symbols.symbols.map(\.name)
+        options.keep(HistoryFile.standard)
         switch TerminalProgram.run(options, makeSession: { try Session(configuration) }) {
         case .finished(let end): return end.map(ProgramStatus.init) ?? .ok
         case .failed(let error): return failed(error)
@@ -29,5 +28,22 @@ enum Interactive {
         }
         StandardError.message(EscapedText.line(error.message))
         return ProgramStatus(error)
+    }
+}
+
+extension TerminalOptions {
+    /// Takes the history from its file, and keeps it there.
+    ///
+    /// What is wrong with the file is said once.
+    fileprivate mutating func keep(_ file: HistoryFile?) {
+        guard let file else {
+            notice = "the history is not kept: set HOME or XDG_STATE_HOME to a directory"
+            return
+        }
+        do throws(HistoryError) {
+            history = try file.lines(UIState.historyLimit)
+            let keeper = HistoryKeeper(file)
+            remember = { keeper.keep($0) }
+        } catch { notice = error.message }
     }
 }

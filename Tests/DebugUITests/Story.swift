@@ -92,6 +92,16 @@ enum Story {
         return snapshot
     }
 
+    /// The guest in the middle of a command.
+    static func progress(
+        _ vmgexits: Int = 3, vcpus: Int = 1, instructions: UInt64 = 42,
+        extent: RunProgress.Extent? = nil, compared: GHCBSetup? = nil
+    ) -> RunProgress {
+        RunProgress(
+            vcpus: snapshot(rip: 0x100029, vcpus: vcpus).vcpus, current: 0,
+            instructions: instructions, vmgexits: vmgexits, extent: extent, compared: compared)
+    }
+
     // MARK: VMGEXITs
 
     /// A page with these fields, given by offset, valid.
@@ -140,9 +150,7 @@ enum Story {
     static func state(_ columns: Int, _ rows: Int, ascii: Bool = false) -> UIState {
         UIState(
             size: Size(columns: columns, rows: rows), glyphs: ascii ? .ascii : .unicode,
-            completions: { head in
-                ["continue", "console", "stepi"].filter { $0.hasPrefix(head) }
-            })
+            symbols: ["guest_code", "print_hex", "print_line"])
     }
 
     /// Three VMGEXITs, a line on the console, and a stop behind the CPUID instruction.

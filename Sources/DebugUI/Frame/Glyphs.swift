@@ -11,16 +11,18 @@ package struct Glyphs: Sendable, Equatable {
     package var more: Unicode.Scalar
     /// In a title: there is more above, or below.
     package var up, down: Unicode.Scalar
+    /// In a bar: what is done, and what is to come.
+    package var full, empty: Unicode.Scalar
 
     package static let unicode = Glyphs(
         horizontal: "─", vertical: "│", topLeft: "┌", topRight: "┐", bottomLeft: "└",
         bottomRight: "┘", teeDown: "┬", teeRight: "├", dot: "·", more: "…",
-        up: "↑", down: "↓")
+        up: "↑", down: "↓", full: "█", empty: "░")
 
     package static let ascii = Glyphs(
         horizontal: "-", vertical: "|", topLeft: "+", topRight: "+", bottomLeft: "+",
         bottomRight: "+", teeDown: "+", teeRight: "+", dot: "-", more: ">",
-        up: "^", down: "v")
+        up: "^", down: "v", full: "#", empty: ".")
 }
 
 extension Frame {

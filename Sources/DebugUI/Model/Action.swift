@@ -42,6 +42,9 @@ package struct Action: Sendable {
         Action("setup", ["m"], .guest, "next GHCB setup, relaunch", hint: "setup") {
             $0.switchSetup()
         },
+        Action("compare", ["d"], .guest, "compare with another GHCB setup", hint: "diff") {
+            $0.execute("compare")
+        },
         Action("commandLine", [":"], .guest, "command line", hint: "cmd") {
             $0.enter(.commandLine(CommandInput()))
         },

@@ -1,6 +1,12 @@
-/// The `:` line: what is being typed, and the lines typed before.
+package import VCPUControl
+
+/// The `:` line: what is being typed, and what helps to type it.
 package struct CommandInput: Sendable, Equatable {
     package var editor = LineEditor()
+    /// The words that the last one may become, while they are shown.
+    package private(set) var menu: CompletionMenu?
+    /// The search through the history, while it goes on.
+    package private(set) var search: HistorySearch?
     /// The line of the history that is shown; `nil`: the one being written.
     private var recalled: Int?
     /// What was being written when the history was entered.
@@ -22,22 +28,40 @@ package struct CommandInput: Sendable, Equatable {
 
     /// Completes the word before the cursor, at the end of the line, as far as it is certain.
     ///
-    /// - Parameter candidates: what the last word of a line may become.
-    /// - Returns: the words it may become, where it is not certain.
-    package mutating func complete(_ candidates: (String) -> [String]) -> [String] {
-        let head = editor.head
-        guard editor.cursor == editor.characters.count else { return [] }
-        let matches = candidates(head)
-        guard let first = matches.first else { return [] }
-        let common = matches.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
-        let word = head.reversed().prefix { $0 != " " }.count
-        editor = LineEditor(head.dropLast(word) + common + (matches.count == 1 ? " " : ""))
-        return matches.count == 1 ? [] : matches
+    /// Where it is not certain the menu opens; from then on each call takes its next word (1) or
+    /// the one before (-1).
+    package mutating func complete(_ step: Int = 1, _ completion: (String) -> Completion) {
+        guard editor.cursor == editor.characters.count else { return }
+        if menu == nil { menu = CompletionMenu(completion(editor.text), &editor) } else {
+            menu?.select(step, &editor)
+        }
     }
-}
 
-extension String {
-    fileprivate func commonPrefix(with other: String) -> String {
-        String(zip(self, other).prefix { $0.0 == $0.1 }.map(\.0))
+    /// Begins the search through the history.
+    package mutating func beginSearch(in history: [String]) {
+        menu = nil
+        search = HistorySearch(draft: editor, start: history.count)
+    }
+
+    /// Takes a key of the search.
+    ///
+    /// - Returns: false where the search is over, and the key means what it means without one.
+    package mutating func press(inSearch key: Key, _ history: [String]) -> Bool {
+        guard var search else { return false }
+        let goesOn = search.press(key, in: history)
+        self.search = goesOn ? search : nil
+        if let index = search.match { editor = LineEditor(history[index]) }
+        guard !goesOn else { return true }
+        let isCancelled = HistorySearch.cancelling.contains(key)
+        if isCancelled { editor = search.draft }
+        return isCancelled
+    }
+
+    /// Closes the menu.
+    ///
+    /// - Returns: whether there was one.
+    package mutating func closeMenu() -> Bool {
+        defer { menu = nil }
+        return menu != nil
     }
 }

@@ -8,6 +8,10 @@ package enum UIEvent: Sendable, Equatable {
     case resize(Size)
     /// What the session reported since the last time.
     case session([SessionEvent])
+    /// A command goes on: the guest where it could be seen, and the time since it began.
+    case running(RunProgress?, elapsed: Duration)
+    /// Something outside the session that the user has to know.
+    case notice(String)
     /// The command is over, and this is how the guest stands.
     case finished(Snapshot)
 }
@@ -16,6 +20,8 @@ package enum UIEvent: Sendable, Equatable {
 package enum Effect: Sendable, Equatable {
     /// Hand a line to the session.
     case command(String)
+    /// Keep a command line for the next time.
+    case remember(String)
     /// Ask the running guest to stop.
     case interrupt
     /// Write the whole screen anew.

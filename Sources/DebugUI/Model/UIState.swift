@@ -9,6 +9,8 @@ package struct UIState: Sendable {
         /// The help, scrolled by this many rows.
         case help(top: Int)
         case quitQuestion
+        /// Two setups side by side.
+        case comparison(ComparisonPage)
     }
 
     /// A sentence above the key line, until the next key.
@@ -22,12 +24,14 @@ package struct UIState: Sendable {
         package var command: String
         package var lines: [String]
         package var top = 0
+        /// Columns scrolled out on the left.
+        package var column = 0
     }
 
     package var size: Size
     package var glyphs: Glyphs
-    /// What the last word of a command line may become.
-    package var completions: @Sendable (String) -> [String]
+    /// The symbols that a command line is completed with.
+    package var symbols: [String]
 
     package var launch: Launch?
     package var snapshot: Snapshot?
@@ -37,6 +41,8 @@ package struct UIState: Sendable {
     package var end: End?
     /// Whether a command is being carried out.
     package var isRunning = false
+    /// What is known of the command that is being carried out.
+    package var run = RunSamples()
     package var changes = RegisterChanges()
     package var log = ExitLog()
     package var console = ConsoleText()
@@ -56,12 +62,20 @@ package struct UIState: Sendable {
     package var history: [String] = []
 
     package init(
-        size: Size, glyphs: Glyphs = .unicode,
-        completions: @escaping @Sendable (String) -> [String] = { _ in [] }
+        size: Size, glyphs: Glyphs = .unicode, symbols: [String] = [], history: [String] = []
     ) {
         self.size = size
         self.glyphs = glyphs
-        self.completions = completions
+        self.symbols = symbols
+        self.history = history
+    }
+
+    /// What the words of a command line can name.
+    package var completionContext: CompletionContext {
+        var context = CompletionContext(symbols: symbols)
+        context.vcpus = launch?.vcpus ?? 1
+        context.breakpoints = snapshot?.breakpoints ?? []
+        return context
     }
 
     /// Whether quitting would end a guest that could run on.

@@ -8,6 +8,7 @@ extension UIState {
             return []
         }
         isRunning = true
+        run = RunSamples()
         message = nil
         return [.command(line)]
     }
@@ -32,8 +33,10 @@ extension UIState {
     }
 
     mutating func switchSetup() -> [Effect] {
-        guard let setup = snapshot?.setup else { return [] }
-        return execute("ghcb " + setup.next.rawValue)
+        guard let snapshot else { return [] }
+        var next = snapshot.setup.next
+        while !snapshot.setups.contains(next), next != snapshot.setup { next = next.next }
+        return execute("ghcb " + next.rawValue)
     }
 
     /// Selects the vCPU a number of places further on, in a circle.

@@ -7,13 +7,18 @@ extension UIState {
         case .commandLine(let line): return press(key, in: line)
         case .help(let top): return press(key, inHelp: top)
         case .quitQuestion: return press(inQuestion: key)
+        case .comparison(let page): return press(key, in: page)
         }
     }
 
     private mutating func pressNormal(_ key: Key) -> [Effect] {
+        let before = message
         message = nil
         if answer != nil, let effects = press(inAnswer: key) { return effects }
-        return KeyMap.standard[key]?.run(&self) ?? []
+        let effects = KeyMap.standard[key]?.run(&self) ?? []
+        // What was wrong with the last line helps to write the next one.
+        if case .commandLine = mode, before?.isError ?? false { message = before }
+        return effects
     }
 
     /// An answer takes the scrolling keys; each other key dismisses it, and does what it does.
@@ -28,43 +33,14 @@ extension UIState {
         case .pageDown, " ": answer.top = min(last, answer.top + page)
         case .home: answer.top = 0
         case .end: answer.top = last
+        case .left, "h": answer.column = max(0, answer.column - 8)
+        case .right, "l": answer.column = min(answer.column + 8, 4096)
         default:
             self.answer = nil
             return [.escape, .enter, "q"].contains(key) ? [] : nil
         }
         self.answer = answer
         return []
-    }
-
-    private mutating func press(_ key: Key, in line: CommandInput) -> [Effect] {
-        var line = line
-        message = nil
-        switch key {
-        case .enter: return submit(line.editor.text)
-        case .escape, .control("c"), .control("g"): mode = .normal
-        case .backspace where line.editor.characters.isEmpty: mode = .normal
-        case .up, .control("p"): line.recall(-1, in: history)
-        case .down, .control("n"): line.recall(1, in: history)
-        case .tab:
-            let words = line.complete(completions)
-            if !words.isEmpty { say(words.joined(separator: " ")) }
-        case .control("l"): return [.redraw]
-        case .control("z"): return [.suspend]
-        default: _ = line.editor.edit(key)
-        }
-        if case .commandLine = mode { mode = .commandLine(line) }
-        return []
-    }
-
-    /// Hands a typed line on; `quit` asks as the key does.
-    private mutating func submit(_ line: String) -> [Effect] {
-        mode = .normal
-        let words = line.split(separator: " ")
-        guard let first = words.first else { return [] }
-        if history.last != line { history.append(line) }
-        if history.count > 1000 { history.removeFirst() }
-        answer = nil
-        return ["q", "quit", "exit"].contains(first) ? askToQuit() : execute(line)
     }
 
     private mutating func press(_ key: Key, inHelp top: Int) -> [Effect] {
@@ -89,15 +65,5 @@ extension UIState {
         default: mode = .normal
         }
         return []
-    }
-
-    /// Puts pasted text on the command line; elsewhere it does nothing but say so.
-    mutating func paste(_ text: String) {
-        guard case .commandLine(var line) = mode else {
-            complain("pasted text is not taken for keys: press : first")
-            return
-        }
-        line.editor.insert(text.unicodeScalars)
-        mode = .commandLine(line)
     }
 }

@@ -9,6 +9,8 @@ package func update(_ state: inout UIState, _ event: UIEvent) -> [Effect] {
     case .paste(let text): state.paste(text)
     case .resize(let size): state.size = size
     case .session(let events): for event in events { state.receive(event) }
+    case .running(let progress, let elapsed): state.receive(progress, at: elapsed)
+    case .notice(let text): state.complain(text)
     case .finished(let snapshot): state.receive(snapshot)
     }
     return []
@@ -53,6 +55,11 @@ extension UIState {
     private mutating func receive(_ result: CommandResult) {
         switch result.outcome {
         case .failure(let failure): complain(failure.message)
+        case .success(.comparison(let comparison)) where mode == .normal:
+            if comparison.isInterrupted { return say("the comparison was interrupted") }
+            mode = .comparison(ComparisonPage(comparison))
+        case .success(.relaunched(let relaunch)):
+            relaunch.lost.isEmpty ? say(relaunch.sentence) : complain(relaunch.sentence)
         case .success(let answer):
             let lines = answer.lines
             if lines.count > 1 {
@@ -61,6 +68,12 @@ extension UIState {
                 say(line)
             }
         }
+    }
+
+    /// Shows a guest that runs; the vCPUs of a comparison are none of the user's guest.
+    mutating func receive(_ progress: RunProgress?, at elapsed: Duration) {
+        run.take(progress, at: elapsed)
+        if let progress, progress.compared == nil { snapshot?.vcpus = progress.vcpus }
     }
 
     mutating func receive(_ snapshot: Snapshot) {

@@ -10,6 +10,8 @@ package protocol DebugSession: SendableMetatype {
     func snapshot() -> Snapshot
     /// Makes a running guest stop; any thread may raise it.
     var interruptFlag: InterruptFlag { get }
+    /// Where a running guest is shown to whoever asked the flag for a look.
+    var progressBoard: ProgressBoard { get }
 }
 
 extension Session: DebugSession {}

@@ -9,6 +9,8 @@ package final class SessionThread: Sendable {
         package var events: [SessionEvent]
         /// How the guest stands after the last command; `nil` while one is carried out.
         package var snapshot: Snapshot?
+        /// The guest while it runs, where a look was asked for.
+        package var progress: RunProgress?
     }
 
     private struct Shared: Sendable {
@@ -16,6 +18,7 @@ package final class SessionThread: Sendable {
         var backlog = EventBacklog()
         var snapshot: Snapshot?
         var interrupt: InterruptFlag?
+        var progress: ProgressBoard?
         var failure: (any Error)?
         var isClosing = false
         var isOver = false
@@ -49,6 +52,8 @@ package final class SessionThread: Sendable {
         shared.withLock { shared in
             // An interrupt that came too late for the last command is none for this one.
             _ = shared.interrupt?.take()
+            _ = shared.interrupt?.takeLook()
+            _ = shared.progress?.take()
             shared.lines.append(line)
         }
         input.signal()
@@ -57,6 +62,9 @@ package final class SessionThread: Sendable {
     /// Asks the running guest to stop.
     package func interrupt() { shared.withLock { $0.interrupt }?.raise() }
 
+    /// Asks for a look at the running guest, which a later report has.
+    package func requestLook() { shared.withLock { $0.interrupt }?.requestLook() }
+
     /// Waits until a command is over, but no longer than this.
     package func settle(milliseconds: Int32) { output.wait(milliseconds: milliseconds) }
 
@@ -64,7 +72,9 @@ package final class SessionThread: Sendable {
         output.reset()
         return shared.withLock { shared in
             defer { shared.snapshot = nil }
-            return Report(events: shared.backlog.take(), snapshot: shared.snapshot)
+            return Report(
+                events: shared.backlog.take(), snapshot: shared.snapshot,
+                progress: shared.progress?.take())
         }
     }
 
@@ -91,7 +101,10 @@ package final class SessionThread: Sendable {
         defer { finish { $0.isOver = true } }
         do {
             let session = try makeSession()
-            shared.withLock { $0.interrupt = session.interruptFlag }
+            shared.withLock { shared in
+                shared.interrupt = session.interruptFlag
+                shared.progress = session.progressBoard
+            }
             drain(session)
             while let line = nextLine() {
                 session.submit(line)

@@ -8,6 +8,11 @@ package struct TerminalLoop<Screen: Terminal> {
     private var shown: Frame?
     private var isStale = true
     private var isOver = false
+    /// When the command under way began, and when the guest was last looked at.
+    private var began = ContinuousClock.now
+    private var looked = ContinuousClock.now
+    /// What keeps a command line for the next time; says what is wrong where it cannot.
+    private let remember: @Sendable (String) -> String?
 
     /// How often a running guest's output is shown, in milliseconds.
     private let period: Int32 = 40
@@ -17,8 +22,12 @@ package struct TerminalLoop<Screen: Terminal> {
     /// Inputs that are taken without showing a frame in between.
     private let burst = 16
 
-    package init(_ terminal: Screen, _ engine: SessionThread, _ state: UIState) {
+    package init(
+        _ terminal: Screen, _ engine: SessionThread, _ state: UIState,
+        remember: @escaping @Sendable (String) -> String? = { _ in nil }
+    ) {
         (self.terminal, self.engine, self.state) = (terminal, engine, state)
+        self.remember = remember
         self.state.size = terminal.size
     }
 
@@ -72,9 +81,12 @@ package struct TerminalLoop<Screen: Terminal> {
     private mutating func perform(_ effect: Effect) {
         switch effect {
         case .command(let line):
+            began = .now
             engine.submit(line)
             engine.settle(milliseconds: grace)
             takeReport()
+        case .remember(let line):
+            if let problem = remember(line) { take(.notice(problem)) }
         case .interrupt: engine.interrupt()
         case .redraw: repaint()
         case .suspend:
@@ -95,5 +107,15 @@ package struct TerminalLoop<Screen: Terminal> {
         let report = engine.take()
         if !report.events.isEmpty { take(.session(report.events)) }
         if let snapshot = report.snapshot { take(.finished(snapshot)) }
+        if state.isRunning { look(report.progress) }
+    }
+
+    /// Shows what was seen of a running guest, and asks for the next look, once in a period.
+    private mutating func look(_ progress: RunProgress?) {
+        let now = ContinuousClock.now
+        guard progress != nil || now - looked >= .milliseconds(Int(period)) else { return }
+        looked = now
+        take(.running(progress, elapsed: now - began))
+        engine.requestLook()
     }
 }

@@ -6,14 +6,17 @@ package struct TerminalOptions: Sendable {
     package var usesColor: Bool
     /// Draw lines with ASCII even where the locale has UTF-8.
     package var isASCII: Bool
-    /// What the last word of a command line may become.
-    package var completions: @Sendable (String) -> [String]
+    /// The symbols that a command line is completed with.
+    package var symbols: [String] = []
+    /// The command lines of other times, oldest first.
+    package var history: [String] = []
+    /// What the user has to know at once.
+    package var notice: String?
+    /// Keeps a command line for the next time; says what is wrong where it cannot.
+    package var remember: @Sendable (String) -> String? = { _ in nil }
 
-    package init(
-        usesColor: Bool = true, isASCII: Bool = false,
-        completions: @escaping @Sendable (String) -> [String] = { _ in [] }
-    ) {
-        (self.usesColor, self.isASCII, self.completions) = (usesColor, isASCII, completions)
+    package init(usesColor: Bool = true, isASCII: Bool = false) {
+        (self.usesColor, self.isASCII) = (usesColor, isASCII)
     }
 }
 
@@ -52,9 +55,11 @@ package enum TerminalProgram {
         do throws(TerminalError) {
             let terminal = try NcursesTerminal(signals: signals, usesColor: options.usesColor)
             let glyphs = terminal.isUTF8 && !options.isASCII ? Glyphs.unicode : .ascii
-            var loop = TerminalLoop(
-                terminal, engine,
-                UIState(size: terminal.size, glyphs: glyphs, completions: options.completions))
+            var state = UIState(
+                size: terminal.size, glyphs: glyphs, symbols: options.symbols,
+                history: options.history)
+            if let notice = options.notice { state.complain(notice) }
+            var loop = TerminalLoop(terminal, engine, state, remember: options.remember)
             loop.run()
             terminal.close()
             end = loop.state.end

@@ -2,8 +2,7 @@ extension Frame {
     /// The last row: the keys that matter, as many as fit, from the table of actions.
     mutating func drawKeys(_ state: UIState, in area: Rect) {
         guard !state.isRunning else {
-            draw(StyledText("^C", .key) + StyledText(" interrupts the guest", .dim), in: area)
-            return
+            return drawRun(state, in: area)
         }
         var line = StyledText()
         let help = Self.hint(KeyMap.standard["?"])
@@ -28,9 +27,19 @@ extension Frame {
     /// The command line, scrolled so that its cursor is seen.
     mutating func drawCommandInput(_ line: CommandInput, in area: Rect) {
         fill(area)
-        let place = line.editor.cursor + 1
+        let prompt = Self.prompt(line)
+        // In a search it is the text looked for that is typed.
+        let place =
+            line.search == nil ? prompt.width + line.editor.cursor : prompt.width - 3
         let skipped = max(0, place - area.columns + 1)
-        draw(StyledText(":", .key) + StyledText(line.editor.text), in: area, skipping: skipped)
+        draw(prompt + StyledText(line.editor.text), in: area, skipping: skipped)
         cursor = Position(row: area.row, column: area.column + place - skipped)
+    }
+
+    private static func prompt(_ line: CommandInput) -> StyledText {
+        guard let search = line.search else { return StyledText(":", .key) }
+        let isFound = search.match != nil || search.text.isEmpty
+        return StyledText("(\(isFound ? "search" : "not found") `", isFound ? .dim : .error)
+            + StyledText(search.text, .strong) + StyledText("') ", .dim)
     }
 }

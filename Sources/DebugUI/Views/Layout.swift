@@ -56,4 +56,14 @@ package struct Layout: Sendable, Equatable {
 
     /// Rows that the box of an answer gives to its lines.
     static func answerRows(_ lines: Int, in size: Size) -> Int { min(lines, size.rows - 6) }
+
+    /// Facts of a comparison that stand above what scrolls: all, or on a low screen those that fit.
+    static func comparisonFacts(_ page: ComparisonPage, in size: Size) -> Int {
+        min(page.facts.count, max(0, size.rows - 11))
+    }
+
+    /// Rows that a comparison gives to what scrolls: all but facts, two headings and the keys.
+    static func comparisonRows(_ page: ComparisonPage, in size: Size) -> Int {
+        max(1, size.rows - comparisonFacts(page, in: size) - 3)
+    }
 }

@@ -22,7 +22,9 @@ extension Frame {
             row: layout.bottom.row - rows - 2, column: 0, rows: rows + 2, columns: size.columns)
         box(area, answer.command, state.glyphs)
         for (index, line) in answer.lines.dropFirst(answer.top).prefix(rows).enumerated() {
-            draw(StyledText(line), in: area.inside.line(index), mark: state.glyphs.more)
+            draw(
+                StyledText(line), in: area.inside.line(index), skipping: answer.column,
+                mark: state.glyphs.more)
         }
         drawFoot(of: area, top: answer.top, rows: rows, count: answer.lines.count)
     }

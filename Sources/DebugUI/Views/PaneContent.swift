@@ -23,6 +23,8 @@ struct PaneContent {
 
     init(_ pane: Pane, in state: UIState, width: Int) {
         switch pane {
+        case .registers where state.isRunning && state.run.guest != nil:
+            self = RunningView.content(state, width: width)
         case .registers: self = RegistersView.content(state, width: width)
         case .code: self = CodeView.content(state, width: width)
         case .ghcb: self = GHCBView.content(state, width: width)

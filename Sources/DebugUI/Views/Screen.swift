@@ -43,7 +43,11 @@ extension Frame {
             drawKeys(state, in: layout.bottom)
             drawMessage(state, above: layout.bottom.row + 1)
         case .commandLine(let line):
-            drawMessage(state, above: layout.bottom.row)
+            if let menu = line.menu {
+                drawMenu(menu, state, above: layout.bottom.row)
+            } else {
+                drawMessage(state, above: layout.bottom.row)
+            }
             drawCommandInput(line, in: layout.bottom)
         case .help(let top):
             drawKeys(state, in: layout.bottom)
@@ -51,6 +55,9 @@ extension Frame {
         case .quitQuestion:
             drawKeys(state, in: layout.bottom)
             drawQuestion(state, in: layout.bottom)
+        case .comparison(let page):
+            drawComparison(page, state)
+            drawMessage(state, above: layout.bottom.row + 1)
         }
     }
 }

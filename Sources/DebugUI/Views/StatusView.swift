@@ -27,18 +27,23 @@ enum StatusView {
         add(situation(state), .barStrong)
         add(launch.machine + (launch.protectedState ? " (protected)" : ""))
         add("\(launch.ghcb) v\(launch.ghcbVersion)")
+        let live = state.isRunning ? state.run.guest : nil
         if let snapshot = state.snapshot {
             add("vcpu \(snapshot.current) of \(launch.vcpus)")
             if !state.isRunning { add("\(snapshot.instructions) insns") }
         }
-        let exits = max(state.log.entries.last?.sequence ?? 0, state.snapshot?.vmgexits ?? 0)
+        let known = live?.vmgexits ?? state.snapshot?.vmgexits ?? 0
+        let exits = max(state.log.entries.last?.sequence ?? 0, known)
         add("\(exits) exits")
         return parts
     }
 
     /// Whether the guest runs, why it stands, or how it came to its end.
     static func situation(_ state: UIState) -> String {
-        if state.isRunning { return "running" }
+        if state.isRunning {
+            let word = state.run.progress?.compared == nil ? "running" : "comparing"
+            return word + " " + RunningView.spinner(state.run)
+        }
         if let end = state.end { return describe(end) }
         guard let stop = state.stop else { return "at entry" }
         return "stopped: \(stop.reason.rawValue)"

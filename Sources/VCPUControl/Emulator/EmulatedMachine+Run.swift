@@ -7,7 +7,12 @@ extension EmulatedMachine {
     ) throws(MachineError) -> (vcpu: Int, exit: VCPUExit) {
         if case .one(let number) = scope { _ = try checked(number) }
         if activities.hasUnfinished, let finished = try finishExchange(scope) { return finished }
-        let result = runSlices(scope, limit: limit)
+        var fresh = FreshStart(stoodStill: stoodStill, scope: scope)
+        guard let result = runSlices(scope, limit: limit, &fresh) else {
+            // The next run goes on as this one would have.
+            stoodStill = fresh.allowed
+            return (turn(of: scope), .limit)
+        }
         switch result.exit {
         case .limit, .breakpoint, .interrupted: stoodStill = result.vcpu
         default: stoodStill = nil
@@ -16,14 +21,19 @@ extension EmulatedMachine {
     }
 
     /// Executes slice by slice; the interrupt flag is looked at before each.
-    private func runSlices(_ scope: RunScope, limit: UInt64) -> (vcpu: Int, exit: VCPUExit) {
+    ///
+    /// - Returns: `nil` where somebody only wants to look at the guest.
+    private func runSlices(
+        _ scope: RunScope, limit: UInt64, _ fresh: inout FreshStart
+    ) -> (vcpu: Int, exit: VCPUExit)? {
         var left = limit
         var current: Int
-        var fresh = FreshStart(stoodStill: stoodStill, scope: scope)
         repeat {
             guard let next = nextVCPU(scope) else { return (turn(of: scope), .idle) }
             current = next
-            if interrupt.isRaised, interrupt.take() { return (current, .interrupted) }
+            if interrupt.isAnythingWanted {
+                return interrupt.take() ? (current, .interrupted) : nil
+            }
             guard left > 0 else { break }
             if !breakpoints.isEmpty, !fresh.take(current), standsOnBreakpoint(current) {
                 return (current, .breakpoint)
@@ -104,7 +114,7 @@ extension EmulatedMachine {
 /// The one that a run names, and the one that the last run left standing; the others have not
 /// been seen at their breakpoint yet.
 private struct FreshStart {
-    private var allowed: Int?
+    private(set) var allowed: Int?
 
     init(stoodStill: Int?, scope: RunScope) {
         if case .one(let number) = scope {

@@ -1,16 +1,35 @@
 import Synchronization
 
-/// A request to stop the guest, raised by any thread or signal handler and taken by the machine.
+/// A request to the machine that runs the guest, raised by any thread or signal handler and taken
+/// by the thread that runs it: to stop, or to let somebody look.
 package final class InterruptFlag: Sendable {
-    private let raised = Atomic<Bool>(false)
+    private static let stop: UInt8 = 1
+    private static let look: UInt8 = 2
+
+    private let requests = Atomic<UInt8>(0)
 
     package init() {}
 
     /// Asks for a stop; async-signal-safe.
-    package func raise() { raised.store(true, ordering: .relaxed) }
+    package func raise() { _ = requests.bitwiseOr(Self.stop, ordering: .relaxed) }
 
-    package var isRaised: Bool { raised.load(ordering: .relaxed) }
+    package var isRaised: Bool { requests.load(ordering: .relaxed) & Self.stop != 0 }
 
     /// Lowers the flag, and says whether it was raised.
-    package func take() -> Bool { raised.exchange(false, ordering: .relaxed) }
+    package func take() -> Bool { take(Self.stop) }
+
+    /// Asks a running machine to return for a moment, without a stop.
+    package func requestLook() { _ = requests.bitwiseOr(Self.look, ordering: .relaxed) }
+
+    /// Whether a machine has a reason to return.
+    package var isAnythingWanted: Bool { requests.load(ordering: .relaxed) != 0 }
+
+    /// Says whether somebody wanted to look, and forgets it.
+    package func takeLook() -> Bool { take(Self.look) }
+
+    private func take(_ request: UInt8) -> Bool {
+        // Most of the time there is nothing, and a load costs less than an exchange.
+        guard requests.load(ordering: .relaxed) & request != 0 else { return false }
+        return requests.bitwiseAnd(~request, ordering: .relaxed).oldValue & request != 0
+    }
 }

@@ -62,14 +62,21 @@ struct BreakpointList {
     mutating func hit(_ number: Int) { update([number]) { $0.hits += 1 } }
 
     /// Forgets the hits, and finds addresses again, for a new launch.
-    mutating func relaunch(finding address: (Expression) -> GuestVirtualAddress?) {
+    ///
+    /// - Returns: those whose place is not there any more; they are disabled.
+    mutating func relaunch(finding address: (Expression) -> GuestVirtualAddress?) -> [Breakpoint] {
+        var lost: [Breakpoint] = []
         update(all.map(\.number)) { breakpoint in
             breakpoint.hits = 0
-            guard case .address(_, let expression?) = breakpoint.place,
-                let found = address(expression)
-            else { return }
-            breakpoint.place = .address(found, expression: expression)
+            guard case .address(_, let expression?) = breakpoint.place else { return }
+            if let found = address(expression) {
+                breakpoint.place = .address(found, expression: expression)
+            } else {
+                breakpoint.isEnabled = false
+                lost.append(breakpoint)
+            }
         }
+        return lost
     }
 
     func enabled(at address: GuestVirtualAddress) -> [Breakpoint] {

@@ -23,6 +23,10 @@ extension CommandAnswer {
         case .pages(let ranges): [.init("ranges", .array(ranges.map { .object($0.json) }))]
         case .setup(let listing): listing.json
         case .comparison(let comparison): comparison.json
+        case .relaunched(let relaunch):
+            relaunch.lost.isEmpty
+                ? []
+                : [.init("lost", .array(relaunch.lost.map { .object($0.json) }))]
         }
     }
 }

@@ -21,6 +21,7 @@ extension CommandAnswer {
         case .pages(let ranges): ranges.map(\.line)
         case .setup(let listing): listing.lines
         case .comparison(let comparison): comparison.lines
+        case .relaunched(let relaunch): relaunch.warnings
         }
     }
 }

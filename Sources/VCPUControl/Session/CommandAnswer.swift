@@ -17,6 +17,7 @@ package enum CommandAnswer: Sendable, Equatable {
     case pages([PageRange])
     case setup(SetupListing)
     case comparison(SetupComparison)
+    case relaunched(Relaunch)
 }
 
 /// Registers of one vCPU.

@@ -2,7 +2,8 @@
 package struct CommandEntry: Sendable {
     /// What the arguments of a command complete to.
     package enum Completion: Sendable {
-        case nothing, symbol, topic, setup, command, expression
+        case nothing, breakPlace, expression, assignment, filter, breakpoints, topic, command, vcpu
+        case setups(atMost: Int)
     }
 
     package var name: CommandName
@@ -72,30 +73,37 @@ package enum CommandTable {
         case .stepi: return row(["si", "s"], "[N]", "execute N instructions of this vCPU")
         case .nexti: return row(["ni", "n", "next"], "[N]", "the same, calls and #VC as one")
         case .continue: return row(["c", "fg"], "[N]", "run to the Nth breakpoint or the end")
-        case .vmgexit: return row(["vg"], "[FILTER] [N]", "run to the Nth VMGEXIT that matches")
+        case .vmgexit: return row(["vg"], "[FILTER] [N]", "run to the Nth VMGEXIT that matches", .filter)
         case .finish: return row(["fin"], "", "run until this function or handler returns")
-        case .until: return row(["u"], "WHERE", "run this vCPU to a place", .symbol)
+        case .until: return row(["u"], "WHERE", "run this vCPU to a place", .expression)
         case .break:
             return row(
                 ["b", "br"], "[WHERE] [if EXPR] | vmgexit [FILTER]", "stop there from now on",
-                .symbol)
-        case .clear: return row([], "WHERE", "remove the breakpoints at a place", .symbol)
-        case .delete: return row(["d"], "[N]…", "remove breakpoints; all without a number")
-        case .enable: return row([], "[N]…", "let breakpoints stop the guest again")
-        case .disable: return row([], "[N]…", "keep breakpoints, but do not stop at them")
+                .breakPlace)
+        case .clear: return row([], "WHERE", "remove the breakpoints at a place", .expression)
+        case .delete:
+            return row(["d"], "[N]…", "remove breakpoints; all without a number", .breakpoints)
+        case .enable:
+            return row([], "[N]…", "let breakpoints stop the guest again", .breakpoints)
+        case .disable:
+            return row([], "[N]…", "keep breakpoints, but do not stop at them", .breakpoints)
         case .info: return row(["i"], "TOPIC", "show \(topics)", .topic)
-        case .x: return row([], "/NFU [ADDR]", "show memory: x d u o t a c s i, b h w g", .symbol)
+        case .x:
+            return row([], "/NFU [ADDR]", "show memory: x d u o t a c s i, b h w g", .expression)
         case .print: return row(["p", "output"], "[/F] EXPR", "show a value", .expression)
-        case .disassemble: return row([], "[WHERE[,END|,+LEN]]", "show code", .symbol)
+        case .disassemble: return row([], "[WHERE[,END|,+LEN]]", "show code", .expression)
         case .set:
             return row(
                 [], "$REG = EXPR | {u32} ADDR = EXPR", "change a register or memory",
-                .expression)
-        case .vcpu: return row(["v"], "[N]", "choose the vCPU that commands are about")
-        case .ghcb: return row([], "[pool|trampoline|host]", "relaunch under a GHCB setup", .setup)
+                .assignment)
+        case .vcpu: return row(["v"], "[N]", "choose the vCPU that commands are about", .vcpu)
+        case .ghcb:
+            return row(
+                [], "[pool|trampoline|host]", "relaunch under a GHCB setup", .setups(atMost: 1))
         case .compare:
             return row(
-                [], "[SETUP [SETUP]]", "run the guest under two GHCB setups, show both", .setup)
+                [], "[SETUP [SETUP]]", "run the guest under two GHCB setups, show both",
+                .setups(atMost: 2))
         case .restart: return row([], "", "launch the guest anew, breakpoints kept")
         case .help: return row(["h", "?"], "[COMMAND]", "this list, or one command", .command)
         case .quit: return row(["q", "exit"], "", "end the guest and the session")
@@ -130,31 +138,5 @@ extension CommandTable {
     private static func usage(_ entry: CommandEntry) -> String {
         let separator = entry.arguments.isEmpty || entry.name == .x ? "" : " "
         return entry.name.rawValue + separator + entry.arguments
-    }
-
-    /// What the last word of a line may become, in alphabetical order.
-    package static func completions(of line: String, symbols: [String]) -> [String] {
-        let words = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
-        let last = words.last ?? ""
-        guard words.count > 1, let first = words.first else {
-            return CommandName.allCases.map(\.rawValue).filter { $0.hasPrefix(last) }.sorted()
-        }
-        let name = first.prefix { $0 != "/" }
-        guard let entry = try? find(String(name)) else { return [] }
-        return candidates(entry.completion, symbols).filter { $0.hasPrefix(last) }.sorted()
-    }
-
-    private static func candidates(
-        _ completion: CommandEntry.Completion, _ symbols: [String]
-    ) -> [String] {
-        let registers = NamedRegister.names.map { "$" + $0 }
-        return switch completion {
-        case .nothing: []
-        case .symbol: symbols + registers + ["vmgexit"]
-        case .topic: InfoTopic.allCases.map(\.rawValue)
-        case .setup: GHCBSetup.allCases.map(\.rawValue)
-        case .command: CommandName.allCases.map(\.rawValue)
-        case .expression: symbols + registers
-        }
     }
 }

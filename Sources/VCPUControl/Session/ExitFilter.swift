@@ -21,6 +21,11 @@ package struct ExitFilter: Sendable, Equatable {
     /// As the user wrote it; empty matches everything.
     package var text: String
 
+    /// What a term may be or begin with, in alphabetical order.
+    static let words =
+        Set(ExitCode.table.map(\.name) + GHCBMSR.Info.allCases.map(\.name)).sorted()
+        + ["code=", "msr=", "port="]
+
     package static let all = ExitFilter(conditions: [], text: "")
 
     /// - Throws: a sentence that names the term that is none.

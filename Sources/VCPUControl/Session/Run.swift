@@ -17,8 +17,28 @@ struct Run {
     /// The vCPU that the command is about.
     var vcpu: Int
     var goal: Goal
+    /// How far the goal was away when the command began, in its own unit; `nil`: nobody knows.
+    let total: UInt64?
     /// Where the command is over at the latest; `nil`: nowhere.
     var budget: RunBudget?
+
+    /// Begins a command on a vCPU that has executed `done` instructions.
+    init(command: String, vcpu: Int, done: UInt64, goal: Goal, budget: RunBudget?) {
+        (self.command, self.vcpu, self.goal, self.budget) = (command, vcpu, goal, budget)
+        total = Self.distance(goal, done)
+    }
+
+    /// How far the goal is away for a vCPU that has executed `done` instructions.
+    static func distance(_ goal: Goal, _ done: UInt64) -> UInt64? {
+        switch goal {
+        case .instructions(let end): end == .max ? nil : end - min(end, done)
+        case .breakpoints(let remaining), .exchanges(_, let remaining):
+            remaining > 1 && remaining < .max ? remaining : nil
+        case .walk(let walk):
+            if case .instructions(let remaining) = walk.goal { remaining } else { nil }
+        case .place: nil
+        }
+    }
 
     /// Where the machine has to stop besides breakpoints.
     var temporary: GuestVirtualAddress? {

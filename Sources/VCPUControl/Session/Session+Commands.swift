@@ -15,11 +15,9 @@ extension Session {
         case .finish: try begin(.walk(Walk(goal: .return)), line)
         case .until(let place): try begin(.place(try address(place)), line)
         case .restart:
-            try relaunch(options)
-            answer(line, .done)
+            answer(line, .relaunched(try relaunch(options)))
         case .setup(let setup?):
-            try switchSetup(setup)
-            answer(line, .done)
+            answer(line, .relaunched(try switchSetup(setup)))
         case .compare(let setups):
             let comparison = compare(setups)
             if comparison.isInterrupted { stop(.interrupted, current) }
@@ -84,20 +82,24 @@ extension Session {
         return .vcpu(vcpuListing(current))
     }
 
-    private func switchSetup(_ setup: GHCBSetup) throws(CommandFailure) {
+    private func switchSetup(_ setup: GHCBSetup) throws(CommandFailure) -> Relaunch {
         try requirePreset(setup)
         var options = self.options
         options.setup = setup
-        try relaunch(options)
+        return try relaunch(options)
     }
 
     /// Setup `host` is for machines that can preset the GHCB MSR.
+    func canHave(_ setup: GHCBSetup) -> Bool { setup != .host || machine.traits.presetsGHCB }
+
     func requirePreset(_ setup: GHCBSetup) throws(CommandFailure) {
-        guard setup != .host || machine.traits.presetsGHCB else {
-            throw CommandFailure(
-                "\(machine.traits.name) cannot preset the GHCB MSR: KVM refuses it for an SEV-ES"
-                    + " vCPU; use pool or trampoline")
+        guard canHave(setup) else {
+            throw CommandFailure(noPreset + "; use pool or trampoline")
         }
+    }
+
+    var noPreset: String {
+        "\(machine.traits.name) cannot preset the GHCB MSR: KVM refuses it for an SEV-ES vCPU"
     }
 
     private func set(

@@ -4,7 +4,9 @@ extension Session {
     func begin(
         _ goal: Run.Goal, _ line: String, budget: RunBudget? = nil
     ) throws(CommandFailure) {
-        let run = Run(command: line, vcpu: current, goal: goal, budget: budget)
+        let run = Run(
+            command: line, vcpu: current, done: machine.instructions(of: current), goal: goal,
+            budget: budget)
         if let end {
             throw CommandFailure(
                 "the guest has ended (\(end.reason.rawValue)); `restart` launches it anew")
@@ -32,6 +34,7 @@ extension Session {
     func advance() {
         guard let line = activity?.command else { return }
         if interruptFlag.take() { return stop(.interrupted, current) }
+        if interruptFlag.takeLook() { postProgress() }
         if activity?.budget?.isSpent(instructions, exchanges.count) ?? false { return endCommand() }
         do throws(CommandFailure) {
             try prepareWalk()

@@ -9,7 +9,8 @@ extension Session {
             system: machine.systemRegisters(of: current), code: visibleCode,
             ghcbMSR: ghcbMSR(of: current), ghcbPage: ghcbPage(of: current),
             lastExchange: exchanges.last(of: current), instructions: instructions,
-            vmgexits: exchanges.count)
+            vmgexits: exchanges.count, breakpoints: breakpoints.all.map(\.number),
+            setups: GHCBSetup.allCases.filter(canHave))
     }
 
     func vcpu(_ number: Int) -> Snapshot.VCPU {
@@ -50,10 +51,5 @@ extension Session {
             if Self.advance(last.address, by: last.bytes.count) == rip { return lines }
         }
         return []
-    }
-
-    /// What the last word of a command line may become.
-    package func completions(of line: String) -> [String] {
-        CommandTable.completions(of: line, symbols: symbols.symbols.map(\.name))
     }
 }

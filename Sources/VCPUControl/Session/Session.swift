@@ -38,6 +38,7 @@ package final class Session {
     package private(set) var isOver = false
 
     package var interruptFlag: InterruptFlag { configuration.interruptFlag }
+    package var progressBoard: ProgressBoard { configuration.progressBoard }
     package var symbols: SymbolTable { plan.symbols }
 
     /// Launches the guest; the first event is `.launch`.
@@ -123,7 +124,10 @@ extension Session {
     }
 
     /// Launches the guest anew, breakpoints kept; a launch that fails leaves the old one.
-    func relaunch(_ options: LaunchOptions) throws(CommandFailure) {
+    ///
+    /// - Returns: what became of the breakpoints.
+    func relaunch(_ options: LaunchOptions) throws(CommandFailure) -> Relaunch {
+        let previous = self.options.setup
         do throws(SessionError) {
             (plan, machine) = try Self.launch(configuration, options)
         } catch { throw CommandFailure("cannot launch the guest: \(error.message)") }
@@ -133,9 +137,12 @@ extension Session {
         (exchanges, examined) = (ExchangeRecords(), Examined())
         linter = Linter(plan, machine.traits, isStrict: configuration.isStrict)
         (findings, setupFacts) = ([], SetupFacts())
-        breakpoints.relaunch { try? self.address($0) }
+        let lost = breakpoints.relaunch { try? self.address($0) }
         try placeBreakpoints()
         report(.launch(head))
+        return Relaunch(
+            setup: options.setup, previous: previous, kept: breakpoints.all.count - lost.count,
+            lost: lost, limit: canHave(.host) ? nil : noPreset)
     }
 
     /// What the record of a launch says.

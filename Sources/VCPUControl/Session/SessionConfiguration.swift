@@ -13,17 +13,21 @@ package struct SessionConfiguration: Sendable {
     package var makeMachine: MachineMaker
     /// Raised by whoever wants the guest to stop.
     package var interruptFlag: InterruptFlag
+    /// Where a running guest is shown to whoever asked the interrupt flag for a look.
+    package var progressBoard: ProgressBoard
 
     package init(
         image: GuestImage, options: LaunchOptions, isStrict: Bool = false,
         breakpoints: [String] = [],
-        interruptFlag: InterruptFlag = InterruptFlag(), makeMachine: @escaping MachineMaker
+        interruptFlag: InterruptFlag = InterruptFlag(),
+        progressBoard: ProgressBoard = ProgressBoard(), makeMachine: @escaping MachineMaker
     ) {
         self.image = image
         self.options = options
         self.isStrict = isStrict
         self.breakpoints = breakpoints
         self.interruptFlag = interruptFlag
+        self.progressBoard = progressBoard
         self.makeMachine = makeMachine
     }
 }

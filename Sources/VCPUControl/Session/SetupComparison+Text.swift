@@ -6,10 +6,13 @@ extension SetupComparison {
     private static let columnWidth = 26
 
     var lines: [String] {
-        let whose = vcpus > 1 ? "(entry: that of vCPU 0)" : ""
-        let head = Self.row(whose, left.setup.rawValue, right.setup.rawValue)
-        return [head] + facts + notes + traceLines
+        let head = Self.row(scopeText, left.setup.rawValue, right.setup.rawValue)
+        let rows = facts.map { Self.row($0.label, $0.left, $0.right) }
+        return [head] + rows + remarks.flatMap(Self.wrapped) + traceLines
     }
+
+    /// What the facts of the entry are about, where that could be asked.
+    package var scopeText: String { vcpus > 1 ? "(entry: that of vCPU 0)" : "" }
 
     private static func row(_ label: String, _ left: String, _ right: String) -> String {
         label.padded(to: labelWidth) + left.padded(to: columnWidth) + right
@@ -17,7 +20,14 @@ extension SetupComparison {
 
     // MARK: Facts
 
-    private var facts: [String] {
+    /// One line of what the two runs are measured by.
+    package struct Fact: Sendable, Equatable {
+        package var label: String
+        package var left: String
+        package var right: String
+    }
+
+    package var facts: [Fact] {
         let rows: [(String, (SetupRun) -> String)] = [
             ("instructions to the entry", \.entryText),
             ("GHCB MSR writes before it", { $0.msrWritesBeforeEntry.text }),
@@ -31,7 +41,9 @@ extension SetupComparison {
             ("end", \.ending.text),
         ]
         return rows.map { label, text in
-            Self.row(label, left.value.map(text) ?? "-", right.value.map(text) ?? "-")
+            Fact(
+                label: label, left: left.value.map(text) ?? "-",
+                right: right.value.map(text) ?? "-")
         }
     }
 
@@ -39,14 +51,14 @@ extension SetupComparison {
         range.isEmpty ? "none" : "\(range.count / 4096) (\(range.count) bytes)"
     }
 
-    /// What does not fit into the columns.
-    private var notes: [String] {
+    /// What does not fit into the columns, in sentences.
+    package var remarks: [String] {
         let isHidden = [left, right].contains {
             $0.value?.msrWrites.value == nil && $0.value != nil
         }
         let hidden = isHidden ? ["\(Hidden.protected.mark): \(Hidden.protected.sentence)"] : []
         let own = left.notes(as: name(of: left, "left")) + right.notes(as: name(of: right, "right"))
-        return (own + hidden).flatMap { Self.wrapped(EscapedText.line($0)) }
+        return (own + hidden).map(EscapedText.line)
     }
 
     /// A sentence in lines that fit, those behind the first indented.
@@ -177,11 +189,11 @@ extension SetupComparison {
     }
 
     /// A setup beside itself has no name of its own.
-    private func name(of column: Column, _ side: String) -> String {
+    func name(of column: Column, _ side: String) -> String {
         left.setup == right.setup ? side : column.setup.rawValue
     }
 
-    private func sameText(_ traces: [TraceComparison]) -> String {
+    package func sameText(_ traces: [TraceComparison]) -> String {
         let count = traces.reduce(0) { $0 + $1.compared }
         let rest = traces.reduce((left: 0, right: 0)) { ($0.left + $1.left, $0.right + $1.right) }
         let whose = traces.count > 1 ? " of \(traces.count) vCPUs" : ""
@@ -197,7 +209,8 @@ extension SetupComparison {
             + " \(rest.right) of \(name(of: right, "right"))"
     }
 
-    private func summary(_ trace: TraceComparison) -> String {
+    /// How many places of a vCPU's trace are the same, have changed, and stand alone.
+    package func summary(_ trace: TraceComparison) -> String {
         var (same, changed, removed, added) = (0, 0, 0, 0)
         var rest = (left: trace.left, right: trace.right)
         for entry in trace.entries {
@@ -263,7 +276,8 @@ extension TraceComparison {
 }
 
 extension ComparedExchange {
-    fileprivate var line: String {
+    /// Its number and what was asked, without a control character.
+    package var line: String {
         "#\(sequence)".padded(to: 6) + EscapedText.line(summary)
     }
 }

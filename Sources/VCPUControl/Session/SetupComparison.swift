@@ -7,7 +7,7 @@ package struct SetupComparison: Sendable, Equatable {
         package var run: Result<SetupRun, CommandFailure>
 
         /// What happened, where it ran.
-        var value: SetupRun? { try? run.get() }
+        package var value: SetupRun? { try? run.get() }
     }
 
     package var guest: String
@@ -18,7 +18,7 @@ package struct SetupComparison: Sendable, Equatable {
     package var traces: [TraceComparison]
 
     /// Whether the user stopped one of the runs.
-    var isInterrupted: Bool {
+    package var isInterrupted: Bool {
         [left, right].contains { $0.value?.ending == .interrupted }
     }
 
@@ -70,7 +70,7 @@ package struct TraceComparison: Sendable, Equatable {
         case added(ComparedExchange)
         case omitted(left: Int, right: Int)
 
-        var isSame: Bool { if case .same = self { true } else { false } }
+        package var isSame: Bool { if case .same = self { true } else { false } }
 
         fileprivate init(_ left: ComparedExchange, _ right: ComparedExchange) {
             let fields = left.differences(from: right)

@@ -36,4 +36,8 @@ package struct Snapshot: Sendable, Equatable {
     package var lastExchange: Exchange?
     package var instructions: UInt64
     package var vmgexits: Int
+    /// The numbers of the breakpoints, in order.
+    package var breakpoints: [Int] = []
+    /// The setups that this machine can launch the guest under.
+    package var setups = GHCBSetup.allCases
 }

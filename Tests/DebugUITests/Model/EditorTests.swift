@@ -1,6 +1,7 @@
 import Testing
 
 @testable import DebugUI
+@testable import VCPUControl
 
 @Suite("The command line")
 struct EditorTests {
@@ -47,26 +48,81 @@ struct EditorTests {
         #expect(line.editor.text == "s")
     }
 
-    private func complete(
-        _ line: inout CommandInput, _ candidates: (String) -> [String]
-    ) -> [String] {
-        line.complete(candidates)
+    /// Completes to words that begin with the last one of the line, whatever its case.
+    private func completion(_ words: [String]) -> (String) -> Completion {
+        { line in
+            let typed = line.reversed().prefix { $0 != " " }.reversed().map { String($0) }.joined()
+            return Completion(
+                kept: String(line.dropLast(typed.count)),
+                words: words.filter { $0.lowercased().hasPrefix(typed.lowercased()) })
+        }
     }
 
-    @Test("completion goes as far as it is certain")
+    @Test("completion goes as far as it is certain, and further by choice")
     func completion() {
-        let words = ["continue", "console", "stepi"]
-        let candidates = { (line: String) in
-            words.filter { $0.hasPrefix(line.split(separator: " ").last ?? "") }
-        }
+        let words = completion(["console", "continue", "stepi", "port="])
         var line = CommandInput("c")
-        #expect(complete(&line, candidates) == ["continue", "console"])
+        line.complete(words)
         #expect(line.editor.text == "con")
+        #expect(line.menu?.words == ["console", "continue"])
+        var chosen: [String] = []
+        for step in [1, 1, 1, -1] {
+            line.complete(step, words)
+            chosen.append(line.editor.text)
+        }
+        #expect(chosen == ["console", "continue", "console", "continue"])
+        #expect(line.closeMenu())
         line = CommandInput("help st")
-        #expect(complete(&line, candidates) == [])
-        #expect(line.editor.text == "help stepi ")
+        line.complete(words)
+        #expect(line.editor.text == "help stepi " && line.menu == nil)
+        line = CommandInput("vg po")
+        line.complete(words)
+        #expect(line.editor.text == "vg port=")
         line = CommandInput("zz")
-        #expect(complete(&line, candidates) == [])
-        #expect(line.editor.text == "zz")
+        line.complete(words)
+        #expect(line.editor.text == "zz" && line.menu == nil)
+    }
+
+    @Test("what was typed is never shortened, and the middle of a line is left alone")
+    func careful() {
+        var line = CommandInput("vg cpuid")
+        line.complete(completion(["CPUID", "CPUID_REQ"]))
+        #expect(line.editor.text == "vg CPUID")
+        line = CommandInput("ab")
+        line.complete(completion(["abc", "ABD"]))
+        #expect(line.editor.text == "ab" && line.menu?.words == ["abc", "ABD"])
+        line = CommandInput("st")
+        _ = line.editor.edit(.left)
+        line.complete(completion(["stepi"]))
+        #expect(line.editor.text == "st")
+    }
+
+    private func search(_ keys: [Key], in history: [String]) -> CommandInput {
+        var line = CommandInput("draft")
+        line.beginSearch(in: history)
+        for key in keys { _ = line.press(inSearch: key, history) }
+        return line
+    }
+
+    @Test(
+        "Ctrl-R looks back for lines that have what is typed",
+        arguments: [
+            (["c"], "vg cpuid"), (["c", "o"], "continue"), (["i", .control("r")], "stepi"),
+            (["i", .control("r"), .control("s")], "vg cpuid"), (["c", "o", .backspace], "vg cpuid"),
+            (["i", .control("r"), .control("r")], "info ghcb"), (["c", .escape], "draft"),
+            (["c", "o", .end], "continue"), (["z"], "draft"),
+        ] as [([Key], String)])
+    func search(keys: [Key], expected: String) {
+        let history = ["info ghcb", "continue", "stepi", "vg cpuid"]
+        #expect(search(keys, in: history).editor.text == expected)
+    }
+
+    @Test("a search that finds nothing says so, and goes on when it is shortened")
+    func failedSearch() {
+        let line = search(["s", "z"], in: ["stepi"])
+        #expect(line.search != nil && line.search?.match == nil)
+        #expect(search(["s", "z", .backspace], in: ["stepi"]).search?.match == 0)
+        #expect(search(["s", .left], in: ["stepi"]).search == nil)
+        #expect(search(["s", .control("r")], in: []).search?.match == nil)
     }
 }

@@ -4,6 +4,7 @@
 /// A session without a machine: it walks through the story's code, and `continue` never ends.
 final class FakeSession: DebugSession {
     let interruptFlag = InterruptFlag()
+    let progressBoard = ProgressBoard()
     private var events: [SessionEvent] = [.launch(Story.launch())]
     private var position = 0
     private var exits = 0
@@ -61,6 +62,7 @@ final class FakeSession: DebugSession {
                 isRunning = false
                 events.append(.stop(Story.stop(.interrupted, rip: rip)))
             } else {
+                if interruptFlag.takeLook() { progressBoard.post(Story.progress(exits)) }
                 exit()
             }
         }

@@ -127,19 +127,6 @@ struct CommandParserTests {
                 == "there is no command `watch`; watchpoints are not in this version: use break"
                 + " WHERE if {u64} ADDR != VALUE")
     }
-
-    @Test("the last word of a line is completed")
-    func completion() {
-        func complete(_ line: String) -> [String] {
-            CommandTable.completions(of: line, symbols: ["guest_code", "helper"])
-        }
-        #expect(complete("ste") == ["stepi"])
-        #expect(complete("break gu") == ["guest_code"])
-        #expect(complete("info re") == ["registers"])
-        #expect(complete("ghcb ") == ["host", "pool", "trampoline"])
-        #expect(complete("x/4i he") == ["helper"])
-        #expect(complete("nonsense a") == [])
-    }
 }
 
 @Suite("VMGEXIT filters")

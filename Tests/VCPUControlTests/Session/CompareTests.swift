@@ -423,6 +423,6 @@ struct CompareTests {
             throws: CommandFailure(
                 "compare: `host` is one setup too many; give at most two")
         ) { try CommandParser.parse("compare pool trampoline host") }
-        #expect(CommandTable.completions(of: "compare pool t", symbols: []) == ["trampoline"])
+        #expect(CommandTable.completion(of: "compare pool t", in: .init()).words == ["trampoline"])
     }
 }
