@@ -145,6 +145,43 @@ enum Story {
 
     static let sevInfo = exchange(.msr(response: 0x0002_0001_3300_0001), msr: 2)
 
+    // MARK: Comparisons
+
+    static func setupRun(
+        _ exchanges: [Exchange] = [], ending: SetupRun.Ending = .guest(.returned, nil, detail: nil),
+        toEntry: UInt64 = 12
+    ) -> SetupRun {
+        let pages = LaunchPlan.SetupPages(ghcbs: 0x100_8000..<0x100_9000, pool: 0..<0, stacks: [])
+        let places = ComparedExchange.Places(pages: pages)
+        let compared = exchanges.enumerated().map {
+            ComparedExchange(sequence: $0.offset + 1, $0.element, places)
+        }
+        return SetupRun(
+            instructionsToEntry: .known(toEntry, from: .direct),
+            msrWritesBeforeEntry: .known(1, from: .direct), msrWrites: .known(1, from: .direct),
+            lostArguments: .known([], from: .direct), pages: pages, instructions: 4711,
+            breaches: [], ending: ending,
+            traces: [.init(exchanges: compared, count: exchanges.count)])
+    }
+
+    static func comparison(_ left: [Exchange], _ right: [Exchange]) -> SetupComparison {
+        SetupComparison(
+            guest: "cpuid", vcpus: 1,
+            left: .init(setup: .trampoline, run: .success(setupRun(left))),
+            right: .init(setup: .pool, run: .success(setupRun(right, toEntry: 25))))
+    }
+
+    /// Twelve requests, of which one has another answer, and each side has one for itself.
+    static let differing = comparison(
+        [sevInfo, print, cpuid, sevInfo] + Array(repeating: print, count: 8),
+        [print, malformed, sevInfo] + Array(repeating: print, count: 8) + [cpuid])
+
+    static let identical = comparison([sevInfo, print, cpuid], [sevInfo, print, cpuid])
+
+    static func compared(_ comparison: SetupComparison) -> SessionEvent {
+        .result(.init(command: "compare", outcome: .success(.comparison(comparison))))
+    }
+
     // MARK: States
 
     static func state(_ columns: Int, _ rows: Int, ascii: Bool = false) -> UIState {
@@ -188,6 +225,14 @@ enum Story {
         var state = state(columns, rows, ascii: ascii)
         for event in events(vcpus: vcpus) + more { _ = update(&state, event) }
         return state
+    }
+
+    /// The effects of the last of these events behind the story, and the state after it.
+    static func after(_ events: [UIEvent], vcpus: Int = 1) -> (effects: [Effect], state: UIState) {
+        var state = told(vcpus: vcpus)
+        var effects: [Effect] = []
+        for event in events { effects = update(&state, event) }
+        return (effects, state)
     }
 
     /// Keys as events: one for each character.

@@ -53,7 +53,7 @@ struct TerminalTests {
         try terminal.wait(for: "stopped: interrupted")
     }
 
-    private static func compare(_ screen: String, _ name: String) throws {
+    static func compare(_ screen: String, _ name: String) throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "Screens/\(name).txt")
         if ProcessInfo.processInfo.environment["SEVDBG_UPDATE_SCREENS"] == "1" {
@@ -66,6 +66,8 @@ struct TerminalTests {
 /// A terminal of its own, with the program in it.
 struct Tmux {
     private let socket = "sevdbg-\(UUID())"
+    /// Where the program keeps what outlives it.
+    let state: URL
     /// In the foreground: a server that leaves its parent would keep Foundation waiting.
     private let server: Process
 
@@ -74,11 +76,16 @@ struct Tmux {
     }
 
     /// Starts the program; the shell around it says with what status it left.
-    init(_ arguments: [String], columns: Int, rows: Int) throws {
+    ///
+    /// `state` is a directory of its own unless another terminal's is given.
+    init(_ arguments: [String], columns: Int, rows: Int, state: URL? = nil) throws {
+        self.state =
+            state ?? FileManager.default.temporaryDirectory.appending(path: "sevdbg-\(UUID())")
         server = try Self.start(["-f", "/dev/null", "-L", socket, "-D"], FileHandle.nullDevice)
         let program = Bundle.main.bundleURL.appending(path: "sevdbg").path()
         let command = ([program] + arguments).map { "'\($0)'" }.joined(separator: " ")
-        let shell = "LC_ALL=C.UTF-8 TERM=screen \(command); echo left with $?; exec cat"
+        let environment = "LC_ALL=C.UTF-8 TERM=screen XDG_STATE_HOME='\(self.state.path())'"
+        let shell = "\(environment) \(command); echo left with $?; exec cat"
         let session = [
             "new-session", "-d", "-x", "\(columns)", "-y", "\(rows)", "sh", "-c", shell,
         ]
@@ -94,6 +101,12 @@ struct Tmux {
         guard try run(["send-keys", key]) else { throw Failure(description: "cannot press \(key)") }
     }
 
+    func type(_ text: String) throws {
+        guard try run(["send-keys", "-l", text]) else {
+            throw Failure(description: "cannot type \(text)")
+        }
+    }
+
     func screen() throws -> String {
         let output = Pipe()
         let client = try Self.start(["-L", socket, "-N", "capture-pane", "-p"], output)
@@ -104,11 +117,14 @@ struct Tmux {
 
     /// Waits until the screen shows a text.
     func wait(for text: String) throws {
-        var last = ""
         try Self.wait("no \(text.debugDescription) on the screen") {
-            last = try screen()
-            return last.contains(text)
+            try screen().contains(text)
         }
+    }
+
+    /// Waits until the screen is as it should be.
+    func wait(until condition: (String) -> Bool) throws {
+        try Self.wait("not the screen that was waited for") { condition(try screen()) }
     }
 
     /// Ends the server, and with its terminals all that runs in them.
@@ -117,6 +133,7 @@ struct Tmux {
     func close() {
         kill(server.processIdentifier, SIGKILL)
         server.waitUntilExit()
+        try? FileManager.default.removeItem(at: state)
     }
 
     private static func wait(_ failure: String, until condition: () throws -> Bool) throws {

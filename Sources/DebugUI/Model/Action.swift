@@ -42,13 +42,13 @@ package struct Action: Sendable {
         Action("setup", ["m"], .guest, "next GHCB setup, relaunch", hint: "setup") {
             $0.switchSetup()
         },
-        Action("compare", ["d"], .guest, "compare with another GHCB setup", hint: "diff") {
-            $0.execute("compare")
-        },
         Action("commandLine", [":"], .guest, "command line", hint: "cmd") {
             $0.enter(.commandLine(CommandInput()))
         },
         Action("quit", ["q", .function(10)], .guest, "quit", hint: "quit") { $0.askToQuit() },
+        Action("compare", ["d"], .guest, "compare with another GHCB setup", hint: "diff") {
+            $0.execute("compare")
+        },
         Action("nextVCPU", ["v"], .guest, "next vCPU", hint: "vcpu") { $0.selectVCPU(1) },
         Action("previousVCPU", ["V"], .guest, "previous vCPU") { $0.selectVCPU(-1) },
         Action("interrupt", [.control("c")], .guest, "interrupt the running guest") {

@@ -30,11 +30,13 @@ package struct CommandInput: Sendable, Equatable {
     ///
     /// Where it is not certain the menu opens; from then on each call takes its next word (1) or
     /// the one before (-1).
-    package mutating func complete(_ step: Int = 1, _ completion: (String) -> Completion) {
+    package mutating func complete(_ completion: (String) -> Completion, step: Int = 1) {
         guard editor.cursor == editor.characters.count else { return }
-        if menu == nil { menu = CompletionMenu(completion(editor.text), &editor) } else {
+        guard menu == nil else {
             menu?.select(step, &editor)
+            return
         }
+        menu = CompletionMenu(completion(editor.text), &editor)
     }
 
     /// Begins the search through the history.

@@ -6,8 +6,8 @@ extension UIState {
         var line = line
         if line.press(inSearch: key, history) { return edit(line) }
         switch key {
-        case .tab: line.complete(1, complete)
-        case .backTab: line.complete(-1, complete)
+        case .tab: line.complete(complete)
+        case .backTab: line.complete(complete, step: -1)
         case .escape where line.closeMenu(): break
         case .enter: return submit(line.editor.text)
         case .escape, .control("c"), .control("g"): return leaveCommandLine()

@@ -32,7 +32,9 @@ extension EmulatedMachine {
             guard let next = nextVCPU(scope) else { return (turn(of: scope), .idle) }
             current = next
             if interrupt.isAnythingWanted {
-                return interrupt.take() ? (current, .interrupted) : nil
+                if interrupt.take() { return (current, .interrupted) }
+                // However often somebody looks, the guest gets on.
+                if left < limit { return nil }
             }
             guard left > 0 else { break }
             if !breakpoints.isEmpty, !fresh.take(current), standsOnBreakpoint(current) {

@@ -15,7 +15,9 @@ package struct Completion: Sendable, Equatable {
     /// In alphabetical order, numbers in theirs.
     package var words: [String]
 
-    package init(kept: String = "", words: [String] = []) { (self.kept, self.words) = (kept, words) }
+    package init(kept: String = "", words: [String] = []) {
+        (self.kept, self.words) = (kept, words)
+    }
 }
 
 extension CommandTable {

@@ -73,7 +73,8 @@ package enum CommandTable {
         case .stepi: return row(["si", "s"], "[N]", "execute N instructions of this vCPU")
         case .nexti: return row(["ni", "n", "next"], "[N]", "the same, calls and #VC as one")
         case .continue: return row(["c", "fg"], "[N]", "run to the Nth breakpoint or the end")
-        case .vmgexit: return row(["vg"], "[FILTER] [N]", "run to the Nth VMGEXIT that matches", .filter)
+        case .vmgexit:
+            return row(["vg"], "[FILTER] [N]", "run to the Nth VMGEXIT that matches", .filter)
         case .finish: return row(["fin"], "", "run until this function or handler returns")
         case .until: return row(["u"], "WHERE", "run this vCPU to a place", .expression)
         case .break:

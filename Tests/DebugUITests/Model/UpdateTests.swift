@@ -5,12 +5,8 @@ import Testing
 
 @Suite("update")
 struct UpdateTests {
-    /// The effects of the last of these events, and the state after it.
     private func after(_ events: [UIEvent], vcpus: Int = 1) -> (effects: [Effect], state: UIState) {
-        var state = Story.told(vcpus: vcpus)
-        var effects: [Effect] = []
-        for event in events { effects = update(&state, event) }
-        return (effects, state)
+        Story.after(events, vcpus: vcpus)
     }
 
     private func press(_ keys: Key..., vcpus: Int = 1) -> (effects: [Effect], state: UIState) {
@@ -21,6 +17,7 @@ struct UpdateTests {
         "keys that drive the guest are commands",
         arguments: [
             ("s", "stepi"), ("n", "nexti"), ("g", "vmgexit"), ("c", "continue"), ("m", "ghcb host"),
+            ("d", "compare"),
             ("v", "vcpu 1"), ("V", "vcpu 1"), ("b", "break 0x10000d"),
         ] as [(Key, String)])
     func commands(key: Key, command: String) {
@@ -45,6 +42,8 @@ struct UpdateTests {
         let keys = Action.all.flatMap(\.keys) + [.enter, .backspace, .delete, "y", "é", " "]
         let starts: [[UIEvent]] = [
             [], [.key(":")], [.key("?")], [.key("q")], [.key("c")],
+            [.session([Story.compared(Story.differing)])], Story.keys(":b") + [.key(.tab)],
+            [.key(":"), .key(.control("r"))],
             [.session([.result(.init(command: "x", outcome: .success(.text(["a", "b"]))))])],
         ]
         for start in starts {
@@ -141,7 +140,7 @@ struct UpdateTests {
     func typed() {
         let line = Story.keys(":x/4gx $rsp") + [.key(.enter)]
         let (effects, state) = after(line)
-        #expect(effects == [.command("x/4gx $rsp")])
+        #expect(effects == [.command("x/4gx $rsp"), .remember("x/4gx $rsp")])
         #expect(state.mode == .normal)
         #expect(state.history == ["x/4gx $rsp"])
         let again = after(line + [.finished(Story.snapshot())] + line).state

@@ -125,6 +125,108 @@ struct ScreenTests {
         try check(Story.told(then: [.key("c")]), "running-80x24")
     }
 
+    private func ran(_ progress: RunProgress) -> [UIEvent] {
+        [
+            .running(Story.progress(instructions: 1_000_000), elapsed: .seconds(11)),
+            .running(progress, elapsed: .seconds(12)),
+        ]
+    }
+
+    @Test("a guest that was looked at shows where it is and how fast", arguments: sizes)
+    func live(columns: Int, rows: Int) throws {
+        let events = [.key("c")] + ran(Story.progress(17, instructions: 99_700_000))
+        try check(Story.told(columns, rows, then: events), "live-\(columns)x\(rows)")
+    }
+
+    @Test("every vCPU of a running guest is shown", arguments: sizes)
+    func liveVCPUs(columns: Int, rows: Int) throws {
+        let progress = Story.progress(17, vcpus: 4, instructions: 99_700_000)
+        let state = Story.told(columns, rows, vcpus: 4, then: [.key("c")] + ran(progress))
+        try check(state, "live-vcpus-\(columns)x\(rows)")
+    }
+
+    @Test("a command whose end is known shows how much is done", arguments: sizes)
+    func progress(columns: Int, rows: Int) throws {
+        let extent = RunProgress.Extent(done: 4_860_000, total: 10_000_000)
+        let events =
+            Story.keys(":stepi 10000000") + [.key(.enter)]
+            + ran(Story.progress(17, instructions: 4_860_042, extent: extent))
+        try check(Story.told(columns, rows, then: events), "progress-\(columns)x\(rows)")
+        try check(
+            Story.told(80, 24, ascii: true, then: events), "progress-ascii-80x24")
+    }
+
+    @Test("a comparison under way says which setup runs", arguments: sizes)
+    func comparing(columns: Int, rows: Int) throws {
+        let extent = RunProgress.Extent(done: 60_000_000, total: 100_000_000)
+        let progress = Story.progress(
+            instructions: 60_000_000, extent: extent, compared: .pool)
+        let events: [UIEvent] = [.key("d"), .running(progress, elapsed: .seconds(2))]
+        try check(Story.told(columns, rows, then: events), "comparing-\(columns)x\(rows)")
+    }
+
+    @Test("two setups side by side, differences marked", arguments: sizes)
+    func comparison(columns: Int, rows: Int) throws {
+        let events: [UIEvent] = [.session([Story.compared(Story.differing)]), .key("n"), .key("n")]
+        try check(Story.told(columns, rows, then: events), "comparison-\(columns)x\(rows)")
+    }
+
+    @Test("two setups under which the guest does the same", arguments: sizes)
+    func identical(columns: Int, rows: Int) throws {
+        let events: [UIEvent] = [.session([Story.compared(Story.identical)]), .key("n")]
+        try check(Story.told(columns, rows, then: events), "identical-\(columns)x\(rows)")
+    }
+
+    @Test("the words that a line may go on with stand above it in columns", arguments: sizes)
+    func menu(columns: Int, rows: Int) throws {
+        let events = Story.keys(":vg m") + [.key(.tab), .key(.tab), .key(.tab)]
+        try check(Story.told(columns, rows, then: events), "menu-\(columns)x\(rows)")
+    }
+
+    @Test("a menu takes a third of the screen at most, and follows the choice")
+    func longMenu() throws {
+        let events = Story.keys(":vg ") + [.key(.tab), .key(.backTab)]
+        try check(Story.told(then: events), "long-menu-80x24")
+    }
+
+    @Test("a search has its text in front of the line that has it")
+    func search() throws {
+        var state = Story.told(then: Story.keys(":x/4gx $rsp") + [.key(.enter)])
+        for event in [.finished(Story.snapshot())] + Story.keys(":") + [.key(.control("r"))]
+            + Story.keys("gx")
+        {
+            _ = update(&state, event)
+        }
+        #expect(render(state, state.size).cursor == Position(row: 23, column: 11))
+        try check(state, "search-80x24")
+    }
+
+    @Test("what was wrong stands right above the next line", arguments: sizes)
+    func faultyLine(columns: Int, rows: Int) throws {
+        let failure = CommandFailure("there is no command `brk`; `help` lists the commands")
+        let result = CommandResult(command: "brk", outcome: .failure(failure))
+        let events =
+            Story.keys(":brk helper") + [
+                .key(.enter), .session([.result(result)]), .finished(Story.snapshot()), .key(":"),
+                .key(.up),
+            ]
+        try check(Story.told(columns, rows, then: events), "faulty-\(columns)x\(rows)")
+    }
+
+    @Test("a relaunch says what happened", arguments: sizes)
+    func relaunched(columns: Int, rows: Int) throws {
+        var launch = Story.launch()
+        launch.ghcb = "pool"
+        let relaunch = Relaunch(setup: .pool, previous: .trampoline, kept: 2, lost: [])
+        let events: [UIEvent] = [
+            .session([
+                .launch(launch),
+                .result(.init(command: "ghcb pool", outcome: .success(.relaunched(relaunch)))),
+            ]), .finished(Story.snapshot(breakpoints: [0x100010])),
+        ]
+        try check(Story.told(columns, rows, then: events), "relaunched-\(columns)x\(rows)")
+    }
+
     @Test("a guest that came to its end says how")
     func ended() throws {
         let termination = Termination.requested(set: 1, code: 4)

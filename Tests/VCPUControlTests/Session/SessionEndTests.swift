@@ -105,11 +105,31 @@ struct SessionEndTests {
         #expect(events.map(\.name) == ["launch", "result"])
         if case .launch(let launch) = events.first { #expect(launch.ghcb == "pool") }
         #expect(scripted.machine.breakpoints == [.init(0x10_0100)])
+        let relaunch = Relaunch(setup: .trampoline, previous: .pool, kept: 1, lost: [])
+        #expect(scripted.answer("ghcb trampoline") == .relaunched(relaunch))
+        #expect(scripted.session.snapshot().setups == GHCBSetup.allCases)
         scripted.machine.traits.presetsGHCB = false
+        #expect(scripted.session.snapshot().setups == [.pool, .trampoline])
+        #expect(scripted.session.snapshot().breakpoints == [1])
         #expect(
             scripted.failure("ghcb host")
                 == "scripted cannot preset the GHCB MSR: KVM refuses it for an SEV-ES vCPU; use"
                 + " pool or trampoline")
+    }
+
+    @Test("a breakpoint whose place is gone after a relaunch is named, and does not stop there")
+    func lost() {
+        var list = BreakpointList()
+        for (number, name) in [(1, "here"), (2, "gone")] {
+            let place = Breakpoint.Place.address(.init(0x1000), expression: .symbol(name))
+            list.add(Breakpoint(number: number, place: place, symbol: name, condition: nil))
+        }
+        let lost = list.relaunch { $0 == .symbol("here") ? .init(0x2000) : nil }
+        #expect(lost.map(\.number) == [2])
+        #expect(list.addresses == [.init(0x2000)])
+        let relaunch = Relaunch(setup: .host, previous: .pool, kept: 1, lost: lost)
+        let warning = "breakpoint 2 is disabled: there is no gone under host"
+        #expect(CommandAnswer.relaunched(relaunch).lines == [warning])
     }
 
     @Test("without sight of the guest, stepping is refused and values are hidden")

@@ -90,6 +90,25 @@ struct EmulatedMachineTests {
         #expect(try machine.run(.all, limit: 100_000) == (1, .breakpoint))
     }
 
+    @Test("a look lets the guest get on, and hides no breakpoint that it ends at")
+    func look() throws {
+        let flag = InterruptFlag()
+        let quantum = Scheduler.quantum
+        let code = [UInt8](repeating: 0x90, count: Int(quantum) + 8)
+        let machine = try EmulatedMachine(Self.plan([code]), interrupt: flag)
+        let place = GuestVirtualAddress(0x10000 + quantum)
+        try machine.setBreakpoints([place])
+        flag.requestLook()
+        #expect(try machine.run(.all, limit: .max).exit == .limit)
+        #expect(machine.instructions(of: 0) == quantum)
+        #expect(flag.takeLook())
+        #expect(try machine.run(.all, limit: .max).exit == .breakpoint)
+        #expect(machine.instructions(of: 0) == quantum)
+        flag.requestLook()
+        #expect(try machine.run(.all, limit: 4).exit == .limit)
+        #expect(machine.instructions(of: 0) == quantum + 4)
+    }
+
     @Test("VMGEXIT is answered, counts as one instruction and names its address")
     func vmgexit() throws {
         let code: [UInt8] = [0x90, 0xf3, 0x0f, 0x01, 0xd9, 0xf4]
