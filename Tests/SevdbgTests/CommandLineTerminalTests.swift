@@ -30,6 +30,7 @@ struct CommandLineTerminalTests {
         try first.press("Enter")
         try first.wait(for: "Esc closes")
         try first.press("Escape")
+        try first.wait(until: { !$0.contains("Esc closes") })
         try first.type("qy")
         try first.wait(for: "left with 0")
         let second = try open("hello", state: first.state)
@@ -73,6 +74,7 @@ struct CommandLineTerminalTests {
         try terminal.wait(for: "pool | trampoline")
         try TerminalTests.compare(try terminal.screen(), "compare-\(columns)x\(rows)")
         try terminal.press("Escape")
+        try terminal.wait(for: "at entry")
         try terminal.press("c")
         try terminal.wait(for: "stopped: breakpoint")
     }
