@@ -10,12 +10,20 @@ package enum UIEvent: Sendable, Equatable {
     case session([SessionEvent])
     /// The command is over, and this is how the guest stands.
     case finished(Snapshot)
+    /// The guest as it stands, seen as `Effect.look` asked.
+    case looked(Snapshot)
+    /// Where the expression of `Effect.locate` leads.
+    case located(String, Result<GuestVirtualAddress, CommandFailure>)
 }
 
 /// What has to be done outside the state.
 package enum Effect: Sendable, Equatable {
     /// Hand a line to the session.
     case command(String)
+    /// Look at the guest that stands still, and here from now on.
+    case look(SnapshotRequest)
+    /// Ask where an expression leads.
+    case locate(String)
     /// Ask the running guest to stop.
     case interrupt
     /// Write the whole screen anew.

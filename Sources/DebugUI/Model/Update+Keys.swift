@@ -5,6 +5,7 @@ extension UIState {
         switch mode {
         case .normal: return pressNormal(key)
         case .commandLine(let line): return press(key, in: line)
+        case .prompt(let prompt): return press(key, in: prompt)
         case .help(let top): return press(key, inHelp: top)
         case .quitQuestion: return press(inQuestion: key)
         }
@@ -68,12 +69,15 @@ extension UIState {
     }
 
     private mutating func press(_ key: Key, inHelp top: Int) -> [Effect] {
-        let last = max(0, HelpView.rows(width: size.columns).count - HelpView.pageRows(size))
+        let page = HelpView.pageRows(self)
+        let last = max(0, HelpView.rows(self).count - page)
         switch key {
         case .up, "k": mode = .help(top: max(0, top - 1))
         case .down, "j": mode = .help(top: min(last, top + 1))
-        case .pageUp: mode = .help(top: max(0, top - HelpView.pageRows(size)))
-        case .pageDown, " ": mode = .help(top: min(last, top + HelpView.pageRows(size)))
+        case .pageUp: mode = .help(top: max(0, top - page))
+        case .pageDown, " ": mode = .help(top: min(last, top + page))
+        case .home: mode = .help(top: 0)
+        case .end: mode = .help(top: last)
         case .control("l"): return [.redraw]
         case .control("z"): return [.suspend]
         default: mode = .normal
@@ -91,13 +95,16 @@ extension UIState {
         return []
     }
 
-    /// Puts pasted text on the command line; elsewhere it does nothing but say so.
+    /// Puts pasted text on the line that is being typed; elsewhere it does nothing but say so.
     mutating func paste(_ text: String) {
-        guard case .commandLine(var line) = mode else {
-            complain("pasted text is not taken for keys: press : first")
-            return
+        switch mode {
+        case .commandLine(var line):
+            line.editor.insert(text.unicodeScalars)
+            mode = .commandLine(line)
+        case .prompt(var prompt):
+            prompt.editor.insert(text.unicodeScalars)
+            mode = .prompt(prompt)
+        default: complain("pasted text is not taken for keys: press : first")
         }
-        line.editor.insert(text.unicodeScalars)
-        mode = .commandLine(line)
     }
 }

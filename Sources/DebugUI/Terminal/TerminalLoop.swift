@@ -73,8 +73,13 @@ package struct TerminalLoop<Screen: Terminal> {
         switch effect {
         case .command(let line):
             engine.submit(line)
-            engine.settle(milliseconds: grace)
-            takeReport()
+            settle()
+        case .look(let request):
+            engine.look(request)
+            settle()
+        case .locate(let text):
+            engine.locate(text)
+            settle()
         case .interrupt: engine.interrupt()
         case .redraw: repaint()
         case .suspend:
@@ -91,9 +96,17 @@ package struct TerminalLoop<Screen: Terminal> {
         take(.resize(terminal.size))
     }
 
+    private mutating func settle() {
+        engine.settle(milliseconds: grace)
+        takeReport()
+    }
+
     private mutating func takeReport() {
         let report = engine.take()
         if !report.events.isEmpty { take(.session(report.events)) }
-        if let snapshot = report.snapshot { take(.finished(snapshot)) }
+        if let snapshot = report.snapshot {
+            take(report.isFinished ? .finished(snapshot) : .looked(snapshot))
+        }
+        if let place = report.place { take(.located(place.text, place.address)) }
     }
 }

@@ -25,10 +25,10 @@ enum CodeView {
         let digits = max(6, lines.last?.address.rawValue.hexDigits(1).utf8.count ?? 0)
         let rip = rip(of: snapshot)
         let cursor = cursorIndex(state)
-        let symbol = lines.first { $0.address == rip }?.symbol ?? ""
-        let title = state.isRunning ? "last stop" : symbol
-        let place = rows.firstIndex { if case .instruction(cursor) = $0 { true } else { false } }
-        return PaneContent(title: title, count: rows.count, cursor: place ?? 0) { index in
+        let place = state.codePlace == nil ? lines.first { $0.address == rip } : cursorLine(state)
+        let title = state.isRunning ? "last stop" : place?.symbol ?? ""
+        let row = rows.firstIndex { if case .instruction(cursor) = $0 { true } else { false } }
+        return PaneContent(title: title, count: rows.count, cursor: row ?? 0) { index in
             switch rows[index] {
             case .label(let name): StyledText("   \(name):", .symbol)
             case .instruction(let index):
@@ -71,8 +71,18 @@ enum CodeView {
         guard let snapshot = state.snapshot, let lines = snapshot.code.value, !lines.isEmpty else {
             return nil
         }
-        let wanted = state.codeCursor ?? rip(of: snapshot)
-        return lines.firstIndex { $0.address == wanted } ?? 0
+        guard let wanted = state.codeCursor ?? rip(of: snapshot) else { return 0 }
+        return lines.firstIndex { $0.address == wanted }
+            ?? lines.lastIndex { $0.address < wanted } ?? 0
+    }
+
+    /// The instruction in a row of the pane, or the one that a label in it stands above.
+    static func address(ofRow row: Int, in state: UIState) -> GuestVirtualAddress? {
+        guard let lines = state.snapshot?.code.value else { return nil }
+        for case .instruction(let index) in rows(lines).dropFirst(row) {
+            return lines[index].address
+        }
+        return nil
     }
 
     static func cursorLine(_ state: UIState) -> Snapshot.Line? {

@@ -25,12 +25,12 @@ extension Frame {
         return text
     }
 
-    /// The command line, scrolled so that its cursor is seen.
-    mutating func drawCommandInput(_ line: CommandInput, in area: Rect) {
+    /// A line that is being typed, scrolled so that its cursor is seen.
+    mutating func drawInput(_ label: String, _ editor: LineEditor, in area: Rect) {
         fill(area)
-        let place = line.editor.cursor + 1
+        let place = editor.cursor + label.unicodeScalars.count
         let skipped = max(0, place - area.columns + 1)
-        draw(StyledText(":", .key) + StyledText(line.editor.text), in: area, skipping: skipped)
+        draw(StyledText(label, .key) + StyledText(editor.text), in: area, skipping: skipped)
         cursor = Position(row: area.row, column: area.column + place - skipped)
     }
 }

@@ -9,7 +9,7 @@ struct UpdateTests {
     private func after(_ events: [UIEvent], vcpus: Int = 1) -> (effects: [Effect], state: UIState) {
         var state = Story.told(vcpus: vcpus)
         var effects: [Effect] = []
-        for event in events { effects = update(&state, event) }
+        for event in events { effects = Story.tell(&state, event) }
         return (effects, state)
     }
 
@@ -36,7 +36,7 @@ struct UpdateTests {
         for action in Action.all {
             #expect(!action.keys.isEmpty && !action.help.isEmpty && action.help.count <= 34)
         }
-        let help = HelpView.rows(width: 80).map { $0.spans.map(\.text).joined() }.joined()
+        let help = HelpView.rows(Story.told()).map(\.text).joined()
         for action in Action.all { #expect(help.contains(action.help)) }
     }
 
@@ -45,6 +45,7 @@ struct UpdateTests {
         let keys = Action.all.flatMap(\.keys) + [.enter, .backspace, .delete, "y", "é", " "]
         let starts: [[UIEvent]] = [
             [], [.key(":")], [.key("?")], [.key("q")], [.key("c")],
+            [.key("/")], [.key("4"), .key("\\")], [.key("a")],
             [.session([.result(.init(command: "x", outcome: .success(.text(["a", "b"]))))])],
         ]
         for start in starts {
@@ -88,7 +89,7 @@ struct UpdateTests {
             .session([.stop(Story.stop(.step, rip: 0x10000d))]),
         ])
         #expect(state.codeCursor == nil)
-        #expect(state.logCursor == nil)
+        #expect(state.log.chosen == nil)
     }
 
     @Test("the chosen exchange stays chosen while others come")
@@ -105,8 +106,8 @@ struct UpdateTests {
             let digit = Key.character(Unicode.Scalar(UInt8(48 + pane.number)))
             #expect(press(digit).state.focus == pane)
         }
-        #expect(press("5", .tab).state.focus == .registers)
-        #expect(press("1", .backTab).state.focus == .console)
+        #expect(press("8", .tab).state.focus == .registers)
+        #expect(press("1", .backTab).state.focus == .vcpus)
         #expect(press("z").state.isZoomed)
         #expect(!press("z", "z").state.isZoomed)
     }
