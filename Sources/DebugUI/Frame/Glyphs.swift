@@ -16,14 +16,12 @@ package struct Glyphs: Sendable, Equatable {
     package static let unicode = Glyphs(
         horizontal: "─", vertical: "│", topLeft: "┌", topRight: "┐", bottomLeft: "└",
         bottomRight: "┘", teeDown: "┬", teeRight: "├", teeLeft: "┤", cross: "┼", dot: "·",
-        more: "…",
-        up: "↑", down: "↓")
+        more: "…", up: "↑", down: "↓")
 
     package static let ascii = Glyphs(
         horizontal: "-", vertical: "|", topLeft: "+", topRight: "+", bottomLeft: "+",
         bottomRight: "+", teeDown: "+", teeRight: "+", teeLeft: "+", cross: "+", dot: "-",
-        more: ">",
-        up: "^", down: "v")
+        more: ">", up: "^", down: "v")
 }
 
 extension Frame {

@@ -58,7 +58,7 @@ package struct Action: Sendable {
         Action("current", [.escape], .pane, "filter off; back to RIP, last exit") {
             $0.dismiss()
         },
-        Action("open", [.enter], .pane, "show the finding, choose the vCPU") { $0.open() },
+        Action("open", [.enter], .pane, "open the line: finding, exit, vCPU") { $0.open() },
         Action("goTo", ["o"], .pane, "from finding to exit, exit to code") { $0.goTo() },
         Action("address", ["a"], .pane, "memory (or code) at an address", hint: "addr") {
             $0.askForAddress()

@@ -53,6 +53,9 @@ package struct UIState: Sendable {
     package var codeCursor: GuestVirtualAddress?
     /// Around which address code is shown; `nil` is RIP.
     package var codePlace: GuestVirtualAddress?
+    /// The first instruction that the code pane shows: it stays for as long as the cursor is in
+    /// sight, so that a step moves the mark and not the code.
+    package var codeTop: GuestVirtualAddress?
     package var memory = MemoryPlace()
     /// The vCPU that Enter chooses; `nil` is the current one.
     package var vcpuCursor: Int?

@@ -20,6 +20,14 @@ extension UIState {
         return [.look(request)]
     }
 
+    /// Notes where the code pane begins.
+    mutating func keepCode() {
+        let area = Layout(self)[.code]
+        guard area.rows > 0 else { return }
+        let content = CodeView.content(self, width: area.columns)
+        codeTop = CodeView.address(ofRow: content.top(rows: area.rows), in: self)
+    }
+
     mutating func askForAddress() -> [Effect] {
         guard !isRunning else {
             complain("the guest is running: Ctrl-C interrupts it")

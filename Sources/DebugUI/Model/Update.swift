@@ -5,6 +5,7 @@ import VCPUControl
 /// - Returns: what has to be done outside it, in order.
 package func update(_ state: inout UIState, _ event: UIEvent) -> [Effect] {
     let effects = state.take(event)
+    state.keepCode()
     return effects + state.look()
 }
 

@@ -1,6 +1,7 @@
 import VCPUControl
 
-/// The disassembly around RIP, with labels: `>` is the instruction at RIP, `B` a breakpoint.
+/// The disassembly around RIP or another place, with labels: `>` is the instruction at RIP, `B` a
+/// breakpoint.
 enum CodeView {
     private enum Row {
         case label(String)
@@ -27,14 +28,29 @@ enum CodeView {
         let cursor = cursorIndex(state)
         let place = state.codePlace == nil ? lines.first { $0.address == rip } : cursorLine(state)
         let title = state.isRunning ? "last stop" : place?.symbol ?? ""
-        let row = rows.firstIndex { if case .instruction(cursor) = $0 { true } else { false } }
-        return PaneContent(title: title, count: rows.count, cursor: row ?? 0) { index in
+        let row = cursor.flatMap { self.row(of: $0, in: rows) } ?? 0
+        var content = PaneContent(title: title, count: rows.count, cursor: row) { index in
             switch rows[index] {
             case .label(let name): StyledText("   \(name):", .symbol)
             case .instruction(let index):
                 line(lines[index], isCurrent: lines[index].address == rip, digits, width)
             }
         }
+        content.isEndless = true
+        content.keptTop = lines.firstIndex { $0.address == state.codeTop }
+            .flatMap { self.row(of: $0, in: rows) }
+            .map { isLabel(in: rows, at: $0 - 1) ? $0 - 1 : $0 }
+        return content
+    }
+
+    private static func row(of line: Int, in rows: [Row]) -> Int? {
+        rows.firstIndex { if case .instruction(line) = $0 { true } else { false } }
+    }
+
+    /// A label is never parted from its instruction.
+    private static func isLabel(in rows: [Row], at index: Int) -> Bool {
+        guard rows.indices.contains(index), case .label = rows[index] else { return false }
+        return true
     }
 
     /// The instructions, each that starts a symbol behind a label.

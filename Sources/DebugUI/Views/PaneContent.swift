@@ -7,6 +7,10 @@ struct PaneContent {
     var cursor: Int?
     /// The first row shown, in panes without a cursor; `nil`: the last rows.
     var top: Int? = 0
+    /// The first row shown for as long as the cursor is below it and in sight.
+    var keptTop: Int?
+    /// Whether the rows are a part of something that has no end.
+    var isEndless = false
     var line: (Int) -> StyledText
 
     init(
@@ -38,6 +42,7 @@ struct PaneContent {
     func top(rows: Int) -> Int {
         let last = max(0, count - rows)
         guard let cursor else { return min(max(0, top ?? last), last) }
+        if let keptTop, (keptTop..<keptTop + rows).contains(cursor) { return min(keptTop, last) }
         return min(max(0, cursor - rows / 3), last)
     }
 }

@@ -41,7 +41,7 @@ extension Frame {
 extension PaneContent {
     /// Which rows are shown, if not all: in numbers, or as arrows where there is little room.
     fileprivate func place(top: Int, rows: Int, _ glyphs: Glyphs, width: Int) -> String {
-        guard count > rows else { return "" }
+        guard count > rows, !isEndless else { return "" }
         let numbers = " \(top + 1)-\(min(count, top + rows))/\(count) "
         if numbers.utf8.count < width { return numbers }
         let above = top > 0 ? String(glyphs.up) : ""

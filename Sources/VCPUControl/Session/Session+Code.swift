@@ -1,7 +1,7 @@
 // The code that a screen shows.
 extension Session {
     /// Lines of code in front of RIP and from it on: what a tall terminal shows.
-    private static let linesBefore = 8
+    private static let linesBefore = 40
     private static let linesAfter = 56
     /// Lines on each side of another place: more than a page of a screen.
     private static let linesAround = 80
@@ -49,7 +49,7 @@ extension Session {
     private func lines(
         to end: GuestVirtualAddress, inSymbolOf place: GuestVirtualAddress
     ) -> [Snapshot.Line]? {
-        let farthest = UInt64(Self.linesBefore * 6)
+        let farthest: UInt64 = 48
         let symbol = symbols.symbols.last { $0.address <= place }?.address
         let distance = symbol.map { min(end.rawValue - $0.rawValue, 256) } ?? farthest
         let candidates = [distance] + (1...farthest).reversed()

@@ -90,6 +90,23 @@ struct PaneTests {
         #expect(stop.state.request.code == nil)
     }
 
+    @Test("a step moves the mark and not the code, for as long as RIP is in sight")
+    func steady() {
+        var state = Story.told()
+        var tops: [Int] = []
+        for line in Story.code {
+            let rip = line.address.rawValue
+            _ = Story.tell(&state, .session([.stop(Story.stop(.step, rip: rip))]))
+            _ = Story.tell(&state, .finished(Story.snapshot(rip: rip)))
+            let area = Layout(state)[.code]
+            let content = PaneContent(.code, in: state, width: area.columns)
+            let top = content.top(rows: area.rows)
+            #expect((top..<top + area.rows).contains(content.cursor ?? -1))
+            if tops.last != top { tops.append(top) }
+        }
+        #expect(tops.count < Story.code.count / 2)
+    }
+
     @Test("a byte is marked that differs from the stop before, and none that nobody saw")
     func changed() {
         let step: [UIEvent] = [
