@@ -67,11 +67,11 @@ enum Story {
             return line
         }
         return Snapshot(
-            setup: .trampoline, machine: "emulator", guest: "cpuid",
+            request: SnapshotRequest(), setup: .trampoline, machine: "emulator", guest: "cpuid",
             vcpus: (0..<vcpus).map { number in
                 Snapshot.VCPU(
                     number: number, state: number == 0 ? .ready : .halted,
-                    rip: .known(.init(rip), from: .direct), instructions: 42)
+                    rip: .known(.init(rip), from: .direct), symbol: symbol(rip), instructions: 42)
             },
             current: current,
             registers: .known(registers(rip: rip, rax: rax, rflags: rflags), from: .direct),
@@ -79,6 +79,12 @@ enum Story {
             ghcbMSR: .known(0x100_8000, from: .direct),
             ghcbPage: .known(GHCBPage(), from: .direct), lastExchange: exchange,
             instructions: 42, vmgexits: vmgexits)
+    }
+
+    private static func symbol(_ address: UInt64) -> String {
+        address < 0x100020
+            ? "guest_code+0x" + String(address - 0x100000, radix: 16)
+            : "print_hex+0x" + String(address - 0x100020, radix: 16)
     }
 
     /// What SEV-ES hardware lets a host see.
@@ -142,6 +148,14 @@ enum Story {
         .page(
             request: page([0x390: 0x72, 0x398: 0, 0x3a0: 0, 0x1f8: 0x8000_001f]),
             response: page([0x398: 2, 0x3a0: 4])), .malformed(reason: 4))
+
+    static let finding = Finding(
+        .missingInput, vcpu: 0, rip: .known(.init(0x1003f2), from: .direct), sequence: 3,
+        "RCX is not valid for CPUID (0x72)")
+
+    static let note = Finding(
+        .staleRequest, vcpu: 0, rip: .hidden(.protected), severity: .note,
+        "RDX still holds 0x173 of the exchange before")
 
     static let sevInfo = exchange(.msr(response: 0x0002_0001_3300_0001), msr: 2)
 
@@ -217,13 +231,23 @@ enum Story {
         End(reason: reason, termination: termination, instructions: 42, vmgexits: 3, findings: 0)
     }
 
+    /// Answers what the state asks for, as a session would.
+    static func tell(_ state: inout UIState, _ event: UIEvent) -> [Effect] {
+        let effects = update(&state, event)
+        for case .look(let request) in effects {
+            guard let snapshot = state.snapshot else { continue }
+            _ = update(&state, .looked(StoryMemory.answer(request, snapshot)))
+        }
+        return effects
+    }
+
     /// A state after the story, and after some more events.
     static func told(
         _ columns: Int = 80, _ rows: Int = 24, ascii: Bool = false, vcpus: Int = 1,
         then more: [UIEvent] = []
     ) -> UIState {
         var state = state(columns, rows, ascii: ascii)
-        for event in events(vcpus: vcpus) + more { _ = update(&state, event) }
+        for event in events(vcpus: vcpus) + more { _ = tell(&state, event) }
         return state
     }
 
@@ -231,7 +255,7 @@ enum Story {
     static func after(_ events: [UIEvent], vcpus: Int = 1) -> (effects: [Effect], state: UIState) {
         var state = told(vcpus: vcpus)
         var effects: [Effect] = []
-        for event in events { effects = update(&state, event) }
+        for event in events { effects = tell(&state, event) }
         return (effects, state)
     }
 

@@ -3,8 +3,9 @@ package struct Glyphs: Sendable, Equatable {
     package var horizontal: Unicode.Scalar
     package var vertical: Unicode.Scalar
     package var topLeft, topRight, bottomLeft, bottomRight: Unicode.Scalar
-    /// Junctions of a vertical line: with a line above it on both sides, and on its right.
-    package var teeDown, teeRight: Unicode.Scalar
+    /// Junctions of a vertical line: with a line above it on both sides, and with one on its right,
+    /// on its left, and on both.
+    package var teeDown, teeRight, teeLeft, cross: Unicode.Scalar
     /// Between the parts of a title.
     package var dot: Unicode.Scalar
     /// At the right edge where a line goes on.
@@ -16,13 +17,13 @@ package struct Glyphs: Sendable, Equatable {
 
     package static let unicode = Glyphs(
         horizontal: "─", vertical: "│", topLeft: "┌", topRight: "┐", bottomLeft: "└",
-        bottomRight: "┘", teeDown: "┬", teeRight: "├", dot: "·", more: "…",
-        up: "↑", down: "↓", full: "█", empty: "░")
+        bottomRight: "┘", teeDown: "┬", teeRight: "├", teeLeft: "┤", cross: "┼", dot: "·",
+        more: "…", up: "↑", down: "↓", full: "█", empty: "░")
 
     package static let ascii = Glyphs(
         horizontal: "-", vertical: "|", topLeft: "+", topRight: "+", bottomLeft: "+",
-        bottomRight: "+", teeDown: "+", teeRight: "+", dot: "-", more: ">",
-        up: "^", down: "v", full: "#", empty: ".")
+        bottomRight: "+", teeDown: "+", teeRight: "+", teeLeft: "+", cross: "+", dot: "-",
+        more: ">", up: "^", down: "v", full: "#", empty: ".")
 }
 
 extension Frame {

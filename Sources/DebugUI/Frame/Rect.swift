@@ -53,6 +53,13 @@ package struct Rect: Sendable, Equatable {
         return Rect(row: row, column: column, rows: rows, columns: taken)
     }
 
+    /// Cuts columns off the right, as many as there are at most.
+    mutating func takeRight(_ count: Int) -> Rect {
+        let taken = min(max(0, count), columns)
+        columns -= taken
+        return Rect(row: row, column: column + columns, rows: rows, columns: taken)
+    }
+
     /// One row of the rectangle, counted from its top.
     func line(_ index: Int) -> Rect {
         Rect(

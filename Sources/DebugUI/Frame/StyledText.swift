@@ -14,6 +14,8 @@ package struct StyledText: Sendable, Equatable {
         if !text.isEmpty { spans.append(Span(text: text, style: style)) }
     }
 
+    package var text: String { spans.map(\.text).joined() }
+
     /// Columns that the text takes.
     package var width: Int { spans.reduce(0) { $0 + $1.text.unicodeScalars.count } }
 

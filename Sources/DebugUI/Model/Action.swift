@@ -2,6 +2,7 @@
 package struct Action: Sendable {
     package enum Group: String, CaseIterable, Sendable {
         case guest = "Guest"
+        case pane = "Pane"
         case screen = "Screen"
     }
 
@@ -25,7 +26,7 @@ package struct Action: Sendable {
     /// The keys as the help shows them.
     package var keyNames: String { keys.map(\.name).joined(separator: " ") }
 
-    package static let all: [Action] = guest + panes + screen
+    package static let all: [Action] = guest + inPane + panes + screen
 
     private static let guest: [Action] = [
         Action("step", ["s"], .guest, "one instruction", hint: "step") { $0.execute("stepi") },
@@ -56,6 +57,25 @@ package struct Action: Sendable {
         },
     ]
 
+    private static let inPane: [Action] = [
+        Action("current", [.escape], .pane, "filter off; back to RIP, last exit") {
+            $0.dismiss()
+        },
+        Action("open", [.enter], .pane, "open the line: finding, exit, vCPU") { $0.open() },
+        Action("goTo", ["o"], .pane, "from finding to exit, exit to code") { $0.goTo() },
+        Action("address", ["a"], .pane, "memory (or code) at an address", hint: "addr") {
+            $0.askForAddress()
+        },
+        Action("search", ["/"], .pane, "search this pane", hint: "find") {
+            $0.enter(.prompt(Prompt(.search)))
+        },
+        Action("nextHit", ["."], .pane, "next place that was searched") { $0.find(1) },
+        Action("previousHit", [","], .pane, "previous place") { $0.find(-1) },
+        Action("filter", ["\\"], .pane, "filter this pane", hint: "filter") {
+            $0.askForFilter()
+        },
+    ]
+
     private static let panes: [Action] =
         Pane.allCases.map { pane in
             let key = Key.character(Unicode.Scalar(UInt8(ascii: "0") + UInt8(pane.number)))
@@ -80,7 +100,6 @@ package struct Action: Sendable {
         Action("pageDown", [.pageDown], .screen, "down one page") { $0.move(.pages(1)) },
         Action("first", [.home], .screen, "first line") { $0.move(.start) },
         Action("last", [.end], .screen, "last line") { $0.move(.end) },
-        Action("current", [.escape], .screen, "back to RIP and last exit") { $0.dismiss() },
         Action("redraw", [.control("l")], .screen, "redraw the screen") { _ in [.redraw] },
         Action("suspend", [.control("z")], .screen, "suspend sevdbg") { _ in [.suspend] },
         Action("help", ["?", .function(1)], .screen, "this help", hint: "help") {

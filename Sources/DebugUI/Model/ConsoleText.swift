@@ -12,10 +12,23 @@ package struct ConsoleText: Sendable, Equatable {
     package static let maximumLength = 1024
 
     package private(set) var lines: [Line] = []
+    /// What a line has to contain to be shown; `nil` shows all.
+    package var filter: TextPattern?
     /// Lines that were dropped from the front.
     package private(set) var dropped = 0
 
     package init() {}
+
+    /// What is shown, in order.
+    package var shown: [Line] {
+        guard let filter else { return lines }
+        return lines.filter { filter.offset(in: $0.bytes) != nil }
+    }
+
+    /// Forgets the lines, but not the filter.
+    package mutating func clear() {
+        (lines, dropped) = ([], 0)
+    }
 
     /// Takes bytes as they come; a line of another vCPU that is still open ends here.
     package mutating func append(_ bytes: [UInt8], vcpu: Int) {

@@ -1,6 +1,8 @@
+package import VCPUControl
+
 /// A part of the screen that can have the keys.
 package enum Pane: Int, CaseIterable, Sendable {
-    case registers, code, ghcb, log, console
+    case registers, code, ghcb, log, console, memory, findings, vcpus
 
     /// The digit that selects it.
     package var number: Int { rawValue + 1 }
@@ -12,6 +14,9 @@ package enum Pane: Int, CaseIterable, Sendable {
         case .ghcb: "GHCB"
         case .log: "VMGEXITs"
         case .console: "console"
+        case .memory: "mem"
+        case .findings: "findings"
+        case .vcpus: "vCPUs"
         }
     }
 
@@ -28,4 +33,15 @@ package struct ScrollPosition: Sendable, Equatable {
     package var top: Int?
     /// Columns scrolled out on the left.
     package var column = 0
+    /// The row that a search has found, until something else is done.
+    package var hit: Int?
+}
+
+/// What the memory pane looks at.
+package struct MemoryPlace: Sendable, Equatable {
+    package static let standard = "$rsp"
+
+    package var expression = standard
+    /// Where the pane was scrolled to; `nil` follows the expression.
+    package var start: GuestVirtualAddress?
 }

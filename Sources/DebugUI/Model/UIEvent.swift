@@ -14,6 +14,10 @@ package enum UIEvent: Sendable, Equatable {
     case notice(String)
     /// The command is over, and this is how the guest stands.
     case finished(Snapshot)
+    /// The guest as it stands, seen as `Effect.look` asked.
+    case looked(Snapshot)
+    /// Where the expression of `Effect.locate` leads.
+    case located(String, Result<GuestVirtualAddress, CommandFailure>)
 }
 
 /// What has to be done outside the state.
@@ -22,6 +26,10 @@ package enum Effect: Sendable, Equatable {
     case command(String)
     /// Keep a command line for the next time.
     case remember(String)
+    /// Look at the guest that stands still, and here from now on.
+    case look(SnapshotRequest)
+    /// Ask where an expression leads.
+    case locate(String)
     /// Ask the running guest to stop.
     case interrupt
     /// Write the whole screen anew.

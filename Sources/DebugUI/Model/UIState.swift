@@ -6,6 +6,7 @@ package struct UIState: Sendable {
     package enum Mode: Sendable, Equatable {
         case normal
         case commandLine(CommandInput)
+        case prompt(Prompt)
         /// The help, scrolled by this many rows.
         case help(top: Int)
         case quitQuestion
@@ -43,18 +44,31 @@ package struct UIState: Sendable {
     package var isRunning = false
     /// What is known of the command that is being carried out.
     package var run = RunSamples()
-    package var changes = RegisterChanges()
+    package var changes = Changes()
     package var log = ExitLog()
+    package var findings = FindingLog()
     package var console = ConsoleText()
 
     package var focus = Pane.code
+    /// The panes that had the keys, the last one first: these are in front of their areas.
+    package var recent: [Pane] = []
     package var isZoomed = false
     /// By `Pane.rawValue`; the panes with a cursor use only the column.
     package var scroll = [ScrollPosition](repeating: ScrollPosition(), count: Pane.allCases.count)
     /// The line of the code that `b` works on; `nil` is the one at RIP.
     package var codeCursor: GuestVirtualAddress?
-    /// The exchange that the GHCB pane shows; `nil` is the last one.
-    package var logCursor: Int?
+    /// Around which address code is shown; `nil` is RIP.
+    package var codePlace: GuestVirtualAddress?
+    /// The first instruction that the code pane shows: it stays for as long as the cursor is in
+    /// sight, so that a step moves the mark and not the code.
+    package var codeTop: GuestVirtualAddress?
+    package var memory = MemoryPlace()
+    /// The vCPU that Enter chooses; `nil` is the current one.
+    package var vcpuCursor: Int?
+    /// What was asked for, until it comes.
+    package var asked: SnapshotRequest?
+    /// What `/` looked for last.
+    package var search: TextPattern?
     package var mode = Mode.normal
     package var message: Message?
     package var answer: Answer?
@@ -81,9 +95,8 @@ package struct UIState: Sendable {
     /// Whether quitting would end a guest that could run on.
     package var hasLiveGuest: Bool { launch != nil && end == nil }
 
-    package var selectedExchange: ExitLog.Entry? {
-        log.index(of: logCursor).map { log.entries[$0] }
-    }
+    /// The exchange that the GHCB pane shows.
+    package var selectedExchange: ExitRecord? { log.chosenEntry }
 
     package mutating func say(_ text: String) { message = Message(text: text, isError: false) }
     package mutating func complain(_ text: String) { message = Message(text: text, isError: true) }

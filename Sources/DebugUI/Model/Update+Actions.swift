@@ -62,6 +62,7 @@ extension UIState {
 
     mutating func focus(on pane: Pane) -> [Effect] {
         focus = pane
+        recent = [pane] + recent.filter { $0 != pane }
         return []
     }
 
@@ -70,68 +71,14 @@ extension UIState {
         return []
     }
 
-    /// Goes back to what is shown without any scrolling: RIP, the last exchange, the newest output.
+    /// Takes the pane's filter away; else goes back to what is shown without any scrolling: RIP, the
+    /// last exchange, the newest output, where the memory's expression leads.
     mutating func dismiss() -> [Effect] {
-        (codeCursor, logCursor) = (nil, nil)
+        guard !dropFilter() else { return [] }
+        resetCursors()
         scroll[focus.rawValue] = ScrollPosition()
+        guard focus == .memory else { return [] }
+        memory = memory.start == nil ? MemoryPlace() : MemoryPlace(expression: memory.expression)
         return []
-    }
-}
-
-/// A movement in the pane that has the keys.
-enum Movement: Sendable {
-    case rows(Int)
-    case pages(Int)
-    case columns(Int)
-    case start, end
-
-    /// Where it leads from a row, among `count` rows.
-    func target(from row: Int, count: Int, page: Int) -> Int {
-        let target =
-            switch self {
-            case .rows(let step): row + step
-            case .pages(let step): row + step * max(1, page - 1)
-            case .columns: row
-            case .start: 0
-            case .end: count - 1
-            }
-        return min(max(0, target), max(0, count - 1))
-    }
-}
-
-extension UIState {
-    mutating func move(_ movement: Movement) -> [Effect] {
-        if case .columns(let step) = movement {
-            scroll[focus.rawValue].column = min(max(0, scroll[focus.rawValue].column + step), 4096)
-            return []
-        }
-        let area = Layout(self)[focus]
-        switch focus {
-        case .code: moveInCode(movement, page: area.rows)
-        case .log: moveInLog(movement, page: area.rows)
-        default: scroll(movement, in: area)
-        }
-        return []
-    }
-
-    private mutating func moveInCode(_ movement: Movement, page: Int) {
-        guard let lines = snapshot?.code.value, let row = CodeView.cursorIndex(self) else { return }
-        codeCursor = lines[movement.target(from: row, count: lines.count, page: page)].address
-    }
-
-    private mutating func moveInLog(_ movement: Movement, page: Int) {
-        guard let row = log.index(of: logCursor) else { return }
-        let target = movement.target(from: row, count: log.entries.count, page: page)
-        logCursor = target == log.entries.count - 1 ? nil : log.entries[target].sequence
-    }
-
-    private mutating func scroll(_ movement: Movement, in area: Rect) {
-        let content = PaneContent(focus, in: self, width: area.columns)
-        let last = max(0, content.count - area.rows)
-        let top = movement.target(
-            from: content.top(rows: area.rows), count: last + 1,
-            page: area.rows)
-        let isHome = focus == .console ? top == last : top == 0
-        scroll[focus.rawValue].top = isHome ? nil : top
     }
 }

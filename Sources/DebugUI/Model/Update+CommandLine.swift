@@ -64,15 +64,18 @@ extension UIState {
         return [.remember(line)]
     }
 
-    /// Puts pasted text on the command line; elsewhere it does nothing but say so.
+    /// Puts pasted text on the line that is being typed; elsewhere it does nothing but say so.
     mutating func paste(_ text: String) {
-        guard case .commandLine(var line) = mode else {
-            complain("pasted text is not taken for keys: press : first")
-            return
+        switch mode {
+        case .commandLine(var line):
+            _ = line.closeMenu()
+            line.editor.insert(text.unicodeScalars)
+            mode = .commandLine(line)
+        case .prompt(var prompt):
+            prompt.editor.insert(text.unicodeScalars)
+            mode = .prompt(prompt)
+        default: complain("pasted text is not taken for keys: press : first")
         }
-        _ = line.closeMenu()
-        line.editor.insert(text.unicodeScalars)
-        mode = .commandLine(line)
     }
 }
 

@@ -5,6 +5,7 @@ extension UIState {
         switch mode {
         case .normal: return pressNormal(key)
         case .commandLine(let line): return press(key, in: line)
+        case .prompt(let prompt): return press(key, in: prompt)
         case .help(let top): return press(key, inHelp: top)
         case .quitQuestion: return press(inQuestion: key)
         case .comparison(let page): return press(key, in: page)
@@ -44,12 +45,15 @@ extension UIState {
     }
 
     private mutating func press(_ key: Key, inHelp top: Int) -> [Effect] {
-        let last = max(0, HelpView.rows(width: size.columns).count - HelpView.pageRows(size))
+        let page = HelpView.pageRows(self)
+        let last = max(0, HelpView.rows(self).count - page)
         switch key {
         case .up, "k": mode = .help(top: max(0, top - 1))
         case .down, "j": mode = .help(top: min(last, top + 1))
-        case .pageUp: mode = .help(top: max(0, top - HelpView.pageRows(size)))
-        case .pageDown, " ": mode = .help(top: min(last, top + HelpView.pageRows(size)))
+        case .pageUp: mode = .help(top: max(0, top - page))
+        case .pageDown, " ": mode = .help(top: min(last, top + page))
+        case .home: mode = .help(top: 0)
+        case .end: mode = .help(top: last)
         case .control("l"): return [.redraw]
         case .control("z"): return [.suspend]
         default: mode = .normal

@@ -4,26 +4,36 @@ import VCPUControl
 ///
 /// - Returns: what has to be done outside it, in order.
 package func update(_ state: inout UIState, _ event: UIEvent) -> [Effect] {
-    switch event {
-    case .key(let key): return state.press(key)
-    case .paste(let text): state.paste(text)
-    case .resize(let size): state.size = size
-    case .session(let events): for event in events { state.receive(event) }
-    case .running(let progress, let elapsed): state.receive(progress, at: elapsed)
-    case .notice(let text): state.complain(text)
-    case .finished(let snapshot): state.receive(snapshot)
-    }
-    return []
+    let effects = state.take(event)
+    state.keepCode()
+    return effects + state.look()
 }
 
 extension UIState {
+    fileprivate mutating func take(_ event: UIEvent) -> [Effect] {
+        switch event {
+        case .key(let key): return press(key)
+        case .paste(let text): paste(text)
+        case .resize(let size): self.size = size
+        case .session(let events): for event in events { receive(event) }
+        case .running(let progress, let elapsed): receive(progress, at: elapsed)
+        case .notice(let text): complain(text)
+        case .finished(let snapshot):
+            isRunning = false
+            receive(snapshot)
+        case .looked(let snapshot): receive(snapshot)
+        case .located(let text, let place): go(to: place, text)
+        }
+        return []
+    }
+
     mutating func receive(_ event: SessionEvent) {
         switch event {
         case .launch(let launch): begin(launch)
         case .vmgexit(let sequence, let exchange):
             log.append(.init(sequence: sequence, exchange: exchange))
             changes.guestRan()
-        case .finding(let finding): complain(finding.line)
+        case .finding(let finding): receive(finding)
         case .stop(let stop): receive(stop)
         case .console(let vcpu, let bytes): console.append(bytes, vcpu: vcpu)
         case .result(let result): receive(result)
@@ -36,14 +46,34 @@ extension UIState {
     private mutating func begin(_ launch: Launch) {
         self.launch = launch
         (stop, end, snapshot) = (nil, nil, nil)
-        (codeCursor, logCursor) = (nil, nil)
-        (changes, log, console) = (RegisterChanges(), ExitLog(), ConsoleText())
+        changes = Changes()
+        log.clear()
+        findings.clear()
+        console.clear()
+        resetCursors()
+        memory.start = nil
         for pane in Pane.allCases { scroll[pane.rawValue] = ScrollPosition() }
+    }
+
+    /// Back to RIP, the last exchange and the current vCPU.
+    mutating func resetCursors() {
+        (codeCursor, codePlace, vcpuCursor) = (nil, nil, nil)
+        (log.chosen, findings.chosen) = (nil, nil)
+        for pane in Pane.allCases { scroll[pane.rawValue].hit = nil }
+    }
+
+    private mutating func receive(_ finding: Finding) {
+        findings.append(finding)
+        switch finding.severity {
+        // The message begins with the word itself.
+        case .error: complain(String(finding.line.dropFirst("error ".count)))
+        case .warning, .note: say(finding.line)
+        }
     }
 
     private mutating func receive(_ stop: Stop) {
         self.stop = stop
-        (codeCursor, logCursor) = (nil, nil)
+        resetCursors()
         changes.guestRan()
         guard let detail = stop.detail else { return }
         switch stop.reason {
@@ -77,9 +107,10 @@ extension UIState {
     }
 
     mutating func receive(_ snapshot: Snapshot) {
-        if self.snapshot?.current != snapshot.current { codeCursor = nil }
-        self.snapshot = snapshot
+        if self.snapshot?.current != snapshot.current {
+            (codeCursor, codePlace, vcpuCursor) = (nil, nil, nil)
+        }
+        (self.snapshot, asked) = (snapshot, nil)
         changes.take(snapshot)
-        isRunning = false
     }
 }

@@ -6,8 +6,10 @@ package protocol DebugSession: SendableMetatype {
     func submit(_ line: String)
     /// Runs until the next event; `nil`: the command is over.
     func next() -> SessionEvent?
-    /// All that the screen shows of the guest as it stands.
-    func snapshot() -> Snapshot
+    /// All that the screen shows of the guest as it stands, and what it asks for besides.
+    func snapshot(_ request: SnapshotRequest) -> Snapshot
+    /// The address that an expression means on the current vCPU, as `x` takes it.
+    func locate(_ text: String) -> Result<GuestVirtualAddress, CommandFailure>
     /// Makes a running guest stop; any thread may raise it.
     var interruptFlag: InterruptFlag { get }
     /// Where a running guest is shown to whoever asked the flag for a look.

@@ -7,16 +7,34 @@ package final class SessionThread: Sendable {
     /// What came out since the last time.
     package struct Report: Sendable {
         package var events: [SessionEvent]
-        /// How the guest stands after the last command; `nil` while one is carried out.
+        /// How the guest stands; `nil` while a command is carried out.
         package var snapshot: Snapshot?
+        /// Whether a command is over since the last time.
+        package var isFinished: Bool
+        /// Where the expression leads that was asked for last.
+        package var place: Place?
         /// The guest while it runs, where a look was asked for.
         package var progress: RunProgress?
     }
 
+    package struct Place: Sendable {
+        package var text: String
+        package var address: Result<GuestVirtualAddress, CommandFailure>
+    }
+
+    /// What the thread is asked for, in order.
+    private enum Order: Sendable {
+        case command(String)
+        case look(SnapshotRequest)
+        case locate(String)
+    }
+
     private struct Shared: Sendable {
-        var lines: [String] = []
+        var orders: [Order] = []
         var backlog = EventBacklog()
         var snapshot: Snapshot?
+        var isFinished = false
+        var place: Place?
         var interrupt: InterruptFlag?
         var progress: ProgressBoard?
         var failure: (any Error)?
@@ -25,7 +43,7 @@ package final class SessionThread: Sendable {
     }
 
     private let shared = Mutex(Shared())
-    /// Signalled when there is something in `lines`, or the thread shall end.
+    /// Signalled when there is something in `orders`, or the thread shall end.
     private let input: EventDescriptor
     /// Signalled when there is something that the terminal must not wait for.
     private let output: EventDescriptor
@@ -54,8 +72,19 @@ package final class SessionThread: Sendable {
             _ = shared.interrupt?.take()
             _ = shared.interrupt?.takeLook()
             _ = shared.progress?.take()
-            shared.lines.append(line)
+            shared.orders.append(.command(line))
         }
+        input.signal()
+    }
+
+    /// Asks for a snapshot; this and all that follow look at what is requested.
+    package func look(_ request: SnapshotRequest) { add(.look(request)) }
+
+    /// Asks where an expression leads.
+    package func locate(_ text: String) { add(.locate(text)) }
+
+    private func add(_ order: Order) {
+        shared.withLock { $0.orders.append(order) }
         input.signal()
     }
 
@@ -71,9 +100,10 @@ package final class SessionThread: Sendable {
     package func take() -> Report {
         output.reset()
         return shared.withLock { shared in
-            defer { shared.snapshot = nil }
+            defer { (shared.snapshot, shared.isFinished, shared.place) = (nil, false, nil) }
             return Report(
                 events: shared.backlog.take(), snapshot: shared.snapshot,
+                isFinished: shared.isFinished, place: shared.place,
                 progress: shared.progress?.take())
         }
     }
@@ -83,7 +113,7 @@ package final class SessionThread: Sendable {
     /// - Returns: the events that were left.
     package func close() -> [SessionEvent] {
         shared.withLock { shared in
-            shared.lines = ["quit"]
+            shared.orders = [.command("quit")]
             shared.isClosing = true
         }
         input.signal()
@@ -105,22 +135,37 @@ package final class SessionThread: Sendable {
                 shared.interrupt = session.interruptFlag
                 shared.progress = session.progressBoard
             }
-            drain(session)
-            while let line = nextLine() {
-                session.submit(line)
-                drain(session)
-            }
+            var request = SnapshotRequest()
+            drain(session, request)
+            while let order = nextOrder() { carryOut(order, &request, on: session) }
         } catch {
             shared.withLock { $0.failure = error }
         }
     }
 
-    private func drain(_ session: some DebugSession) {
+    private func carryOut(
+        _ order: Order, _ request: inout SnapshotRequest, on session: some DebugSession
+    ) {
+        switch order {
+        case .command(let line):
+            session.submit(line)
+            drain(session, request)
+        case .look(let wanted):
+            request = wanted
+            let snapshot = session.snapshot(request)
+            finish { $0.snapshot = snapshot }
+        case .locate(let text):
+            let place = Place(text: text, address: session.locate(text))
+            finish { $0.place = place }
+        }
+    }
+
+    private func drain(_ session: some DebugSession, _ request: SnapshotRequest) {
         while let event = session.next() {
             shared.withLock { $0.backlog.append(event) }
         }
-        let snapshot = session.snapshot()
-        finish { $0.snapshot = snapshot }
+        let snapshot = session.snapshot(request)
+        finish { ($0.snapshot, $0.isFinished) = (snapshot, true) }
     }
 
     private func finish(_ change: (inout Shared) -> Void) {
@@ -128,13 +173,13 @@ package final class SessionThread: Sendable {
         output.signal()
     }
 
-    /// Waits for a line; `nil`: the thread shall end.
-    private func nextLine() -> String? {
+    /// Waits for an order; `nil`: the thread shall end.
+    private func nextOrder() -> Order? {
         while true {
-            let (line, isClosing) = shared.withLock { shared in
-                (shared.lines.isEmpty ? nil : shared.lines.removeFirst(), shared.isClosing)
+            let (order, isClosing) = shared.withLock { shared in
+                (shared.orders.isEmpty ? nil : shared.orders.removeFirst(), shared.isClosing)
             }
-            if let line { return line }
+            if let order { return order }
             if isClosing { return nil }
             input.wait()
             input.reset()

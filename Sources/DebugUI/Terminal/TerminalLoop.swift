@@ -83,8 +83,13 @@ package struct TerminalLoop<Screen: Terminal> {
         case .command(let line):
             began = .now
             engine.submit(line)
-            engine.settle(milliseconds: grace)
-            takeReport()
+            settle()
+        case .look(let request):
+            engine.look(request)
+            settle()
+        case .locate(let text):
+            engine.locate(text)
+            settle()
         case .remember(let line):
             if let problem = remember(line) { take(.notice(problem)) }
         case .interrupt: engine.interrupt()
@@ -103,10 +108,18 @@ package struct TerminalLoop<Screen: Terminal> {
         take(.resize(terminal.size))
     }
 
+    private mutating func settle() {
+        engine.settle(milliseconds: grace)
+        takeReport()
+    }
+
     private mutating func takeReport() {
         let report = engine.take()
         if !report.events.isEmpty { take(.session(report.events)) }
-        if let snapshot = report.snapshot { take(.finished(snapshot)) }
+        if let snapshot = report.snapshot {
+            take(report.isFinished ? .finished(snapshot) : .looked(snapshot))
+        }
+        if let place = report.place { take(.located(place.text, place.address)) }
         if state.isRunning { look(report.progress) }
     }
 

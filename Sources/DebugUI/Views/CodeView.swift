@@ -1,6 +1,7 @@
 import VCPUControl
 
-/// The disassembly around RIP, with labels: `>` is the instruction at RIP, `B` a breakpoint.
+/// The disassembly around RIP or another place, with labels: `>` is the instruction at RIP, `B` a
+/// breakpoint.
 enum CodeView {
     private enum Row {
         case label(String)
@@ -25,16 +26,31 @@ enum CodeView {
         let digits = max(6, lines.last?.address.rawValue.hexDigits(1).utf8.count ?? 0)
         let rip = rip(of: snapshot)
         let cursor = cursorIndex(state)
-        let symbol = lines.first { $0.address == rip }?.symbol ?? ""
-        let title = state.isRunning ? "last stop" : symbol
-        let place = rows.firstIndex { if case .instruction(cursor) = $0 { true } else { false } }
-        return PaneContent(title: title, count: rows.count, cursor: place ?? 0) { index in
+        let place = state.codePlace == nil ? lines.first { $0.address == rip } : cursorLine(state)
+        let title = state.isRunning ? "last stop" : place?.symbol ?? ""
+        let row = cursor.flatMap { self.row(of: $0, in: rows) } ?? 0
+        var content = PaneContent(title: title, count: rows.count, cursor: row) { index in
             switch rows[index] {
             case .label(let name): StyledText("   \(name):", .symbol)
             case .instruction(let index):
                 line(lines[index], isCurrent: lines[index].address == rip, digits, width)
             }
         }
+        content.isEndless = true
+        content.keptTop = lines.firstIndex { $0.address == state.codeTop }
+            .flatMap { self.row(of: $0, in: rows) }
+            .map { isLabel(in: rows, at: $0 - 1) ? $0 - 1 : $0 }
+        return content
+    }
+
+    private static func row(of line: Int, in rows: [Row]) -> Int? {
+        rows.firstIndex { if case .instruction(line) = $0 { true } else { false } }
+    }
+
+    /// A label is never parted from its instruction.
+    private static func isLabel(in rows: [Row], at index: Int) -> Bool {
+        guard rows.indices.contains(index), case .label = rows[index] else { return false }
+        return true
     }
 
     /// The instructions, each that starts a symbol behind a label.
@@ -71,8 +87,18 @@ enum CodeView {
         guard let snapshot = state.snapshot, let lines = snapshot.code.value, !lines.isEmpty else {
             return nil
         }
-        let wanted = state.codeCursor ?? rip(of: snapshot)
-        return lines.firstIndex { $0.address == wanted } ?? 0
+        guard let wanted = state.codeCursor ?? rip(of: snapshot) else { return 0 }
+        return lines.firstIndex { $0.address == wanted }
+            ?? lines.lastIndex { $0.address < wanted } ?? 0
+    }
+
+    /// The instruction in a row of the pane, or the one that a label in it stands above.
+    static func address(ofRow row: Int, in state: UIState) -> GuestVirtualAddress? {
+        guard let lines = state.snapshot?.code.value else { return nil }
+        for case .instruction(let index) in rows(lines).dropFirst(row) {
+            return lines[index].address
+        }
+        return nil
     }
 
     static func cursorLine(_ state: UIState) -> Snapshot.Line? {

@@ -19,7 +19,7 @@ enum GHCBView {
             top: state.scroll[Pane.ghcb.rawValue].top ?? 0)
     }
 
-    private static func title(_ entry: ExitLog.Entry?, _ exchange: Exchange?) -> String {
+    private static func title(_ entry: ExitRecord?, _ exchange: Exchange?) -> String {
         guard let exchange else { return "" }
         let number = entry.map { "#\($0.sequence) " } ?? ""
         return number + "\(exchange.name) \(exchange.outcome.name)"

@@ -7,10 +7,17 @@ enum HelpView {
         ("<...>", "value that cannot be seen"),
     ]
 
-    /// The whole help: two columns where they fit, else one below the other.
-    static func rows(width: Int) -> [StyledText] {
-        let left = rows(of: .guest) + [StyledText(), StyledText("Marks", .strong)] + marks.map(row)
-        let right = rows(of: .screen)
+    /// The whole help: the focused pane, then the keys, in two columns where they fit.
+    static func rows(_ state: UIState) -> [StyledText] {
+        let pane = state.focus
+        let head = StyledText("Pane \(pane.number) \(pane.title)", .strong)
+        return [head] + pane.help.map(row) + [StyledText()] + keys(width: state.size.columns)
+    }
+
+    private static func keys(width: Int) -> [StyledText] {
+        let left = rows(of: .guest) + [StyledText()] + rows(of: .pane)
+        let right =
+            rows(of: .screen) + [StyledText(), StyledText("Marks", .strong)] + marks.map(row)
         let column = (left.map(\.width).max() ?? 0) + 2
         guard column + (right.map(\.width).max() ?? 0) <= width - 4 else {
             return left + [StyledText()] + right
@@ -33,19 +40,19 @@ enum HelpView {
     }
 
     /// Rows of the help that a screen shows at once.
-    static func pageRows(_ size: Size) -> Int {
-        max(1, min(size.rows - 3, rows(width: size.columns).count))
+    static func pageRows(_ state: UIState) -> Int {
+        max(1, min(state.size.rows - 3, rows(state).count))
     }
 }
 
 extension Frame {
     mutating func drawHelp(top: Int, _ state: UIState) {
-        let lines = HelpView.rows(width: size.columns)
-        let rows = HelpView.pageRows(size)
+        let lines = HelpView.rows(state)
+        let rows = HelpView.pageRows(state)
         var screen = Rect(size)
         _ = screen.takeBottom(1)
         let area = screen.centred(rows: rows + 2, columns: (lines.map(\.width).max() ?? 0) + 4)
-        box(area, "sevdbg keys", state.glyphs)
+        box(area, "sevdbg help", state.glyphs)
         for (index, line) in lines.dropFirst(top).prefix(rows).enumerated() {
             var place = area.inside.line(index)
             _ = place.takeLeft(1)

@@ -26,14 +26,24 @@ extension Frame {
 
     /// The command line, scrolled so that its cursor is seen.
     mutating func drawCommandInput(_ line: CommandInput, in area: Rect) {
-        fill(area)
-        let prompt = Self.prompt(line)
+        let label = Self.prompt(line)
         // In a search it is the text looked for that is typed.
-        let place =
-            line.search == nil ? prompt.width + line.editor.cursor : prompt.width - 3
-        let skipped = max(0, place - area.columns + 1)
-        draw(prompt + StyledText(line.editor.text), in: area, skipping: skipped)
-        cursor = Position(row: area.row, column: area.column + place - skipped)
+        let cursor = line.search == nil ? label.width + line.editor.cursor : label.width - 3
+        drawInput(label + StyledText(line.editor.text), cursor: cursor, in: area)
+    }
+
+    /// What is asked for in the place of a command line.
+    mutating func drawPrompt(_ prompt: Prompt, in area: Rect) {
+        let label = StyledText(prompt.kind.label, .key)
+        let text = label + StyledText(prompt.editor.text)
+        drawInput(text, cursor: label.width + prompt.editor.cursor, in: area)
+    }
+
+    private mutating func drawInput(_ text: StyledText, cursor column: Int, in area: Rect) {
+        fill(area)
+        let skipped = max(0, column - area.columns + 1)
+        draw(text, in: area, skipping: skipped)
+        cursor = Position(row: area.row, column: area.column + column - skipped)
     }
 
     private static func prompt(_ line: CommandInput) -> StyledText {

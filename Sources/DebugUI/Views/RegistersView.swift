@@ -14,13 +14,17 @@ enum RegistersView {
         .gdtr, .idtr, .tr, .ldtr, .cr8, .dr6, .dr7,
     ]
 
+    /// Rows of a guest with one vCPU: registers, flags, system registers.
+    static let rows = order.count + 1 + systemOrder.count
+
     static func content(_ state: UIState, width: Int) -> PaneContent {
         guard let snapshot = state.snapshot else { return PaneContent([]) }
         var lines = general(state, snapshot, width)
         if case .known(let file, _) = snapshot.registers {
             lines.append(StyledText("  " + RegisterListing.flags(file[.rflags]), .strong))
         }
-        if snapshot.vcpus.count > 1 { lines += vcpus(snapshot) }
+        let showsVCPUs = snapshot.vcpus.count > 1 && Layout(state)[.vcpus].rows == 0
+        if showsVCPUs { lines += vcpus(snapshot) }
         lines += system(state, snapshot, width)
         return PaneContent(
             title: state.isRunning ? "last stop" : snapshot.registers.source, lines,
@@ -67,19 +71,10 @@ enum RegistersView {
         return line
     }
 
-    /// One line for each vCPU; `>` marks the one that the other panes show.
+    /// One line for each vCPU, where these have no pane of their own.
     private static func vcpus(_ snapshot: Snapshot) -> [StyledText] {
         snapshot.vcpus.map { vcpu in
-            let isCurrent = vcpu.number == snapshot.current
-            var line = StyledText(isCurrent ? ">" : " ", .current)
-            line.add("v\(vcpu.number)".padded(3), isCurrent ? .strong : .normal)
-            line.add(vcpu.state.rawValue.padded(9))
-            switch vcpu.rip {
-            case .known(let rip, _): line.add(rip.rawValue.hexDigits(6))
-            case .hidden(let reason): line.add(reason.placeholder, .hidden)
-            }
-            line.add(" \(vcpu.instructions)", .dim)
-            return line
+            VCPUsView.head(vcpu, in: snapshot) + StyledText(" \(vcpu.instructions)", .dim)
         }
     }
 }

@@ -9,8 +9,8 @@ package func render(_ state: UIState, _ size: Size) -> Frame {
     }
     let layout = Layout(state)
     frame.drawStatus(state, in: layout.status)
-    for pane in Pane.allCases { frame.draw(pane, of: state, in: layout) }
-    frame.drawDivider(state, layout)
+    for area in layout.areas { frame.draw(area, of: state) }
+    frame.drawDividers(state.glyphs, layout)
     frame.drawAnswer(state, layout)
     frame.drawMode(state, layout)
     return frame
@@ -26,14 +26,23 @@ extension Frame {
         if state.mode == .quitQuestion { draw(QuitView.question, in: Rect(size).line(1)) }
     }
 
-    /// The line right of the registers, joined to the titles on its right.
-    fileprivate mutating func drawDivider(_ state: UIState, _ layout: Layout) {
-        let area = layout.divider
-        fill(area, state.glyphs.vertical, .border)
-        for pane in Pane.allCases {
-            guard pane != .registers, let title = layout.title(pane) else { continue }
-            let glyph = title.row == area.row ? state.glyphs.teeDown : state.glyphs.teeRight
-            if area.rows > 0 { self[title.row, area.column] = Cell(glyph, .border) }
+    /// The lines between the columns, joined to the titles on both sides.
+    fileprivate mutating func drawDividers(_ glyphs: Glyphs, _ layout: Layout) {
+        for divider in layout.dividers {
+            fill(divider, glyphs.vertical, .border)
+            for row in divider.row..<divider.row + divider.rows {
+                let titles = layout.areas.map { $0.frame.line(0) }.filter { $0.row == row }
+                let isLeft = titles.contains { $0.column + $0.columns == divider.column }
+                let isRight = titles.contains { $0.column == divider.column + 1 }
+                let glyph =
+                    switch (isLeft, isRight) {
+                    case (true, true): row == divider.row ? glyphs.teeDown : glyphs.cross
+                    case (false, true): glyphs.teeRight
+                    case (true, false): glyphs.teeLeft
+                    case (false, false): glyphs.vertical
+                    }
+                self[row, divider.column] = Cell(glyph, .border)
+            }
         }
     }
 
@@ -49,6 +58,8 @@ extension Frame {
                 drawMessage(state, above: layout.bottom.row)
             }
             drawCommandInput(line, in: layout.bottom)
+        case .prompt(let prompt):
+            drawPrompt(prompt, in: layout.bottom)
         case .help(let top):
             drawKeys(state, in: layout.bottom)
             drawHelp(top: top, state)

@@ -118,7 +118,7 @@ extension VCPUListing {
             .init("vcpu", .number(vcpu.number)),
             .init("state", .string(vcpu.state.rawValue)),
             .init("rip", .reading(vcpu.rip.map(\.rawValue))),
-            .init("symbol", .optional(symbol)),
+            .init("symbol", .optional(vcpu.symbol)),
             .init("from", .origin(vcpu.rip)),
             .init("instructions", .number(vcpu.instructions)),
             .init("current", .bool(isCurrent)),

@@ -163,7 +163,7 @@ extension VCPUListing {
     var line: String {
         let place: String =
             switch vcpu.rip {
-            case .known(let rip, _): rip.rawValue.hex + (symbol.map { " <\($0)>" } ?? "")
+            case .known(let rip, _): rip.rawValue.hex + (vcpu.symbol.map { " <\($0)>" } ?? "")
             case .hidden(let reason): reason.mark
             }
         return (isCurrent ? "* " : "  ") + "vCPU \(vcpu.number)".padded(to: 9)

@@ -70,7 +70,6 @@ package struct PrintedValue: Sendable, Equatable {
 
 package struct VCPUListing: Sendable, Equatable {
     package var vcpu: Snapshot.VCPU
-    package var symbol: String?
     package var isCurrent: Bool
 }
 

@@ -82,6 +82,15 @@ extension CommandParser {
         return expression
     }
 
+    /// A place in the guest, and nothing else.
+    static func place(_ text: String) throws(CommandFailure) -> Expression {
+        guard text.utf8.count <= longestLine else {
+            throw CommandFailure("the expression is longer than \(longestLine) bytes")
+        }
+        var scanner = ArgumentScanner(text)
+        return try only(&scanner, place)
+    }
+
     /// A place in the guest: gdb's `*ADDRESS`, a symbol, or any expression.
     static func place(_ arguments: inout ArgumentScanner) throws(CommandFailure) -> Expression {
         arguments.take("*")

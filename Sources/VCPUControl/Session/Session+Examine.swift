@@ -120,7 +120,7 @@ extension Session {
     }
 
     /// One line of code; a byte that starts no instruction stands alone.
-    private func line(at address: GuestVirtualAddress, _ bytes: [UInt8]) -> Snapshot.Line {
+    func line(at address: GuestVirtualAddress, _ bytes: [UInt8]) -> Snapshot.Line {
         let instruction = disassembler.disassemble(bytes, at: address, symbols: symbols)
         return Snapshot.Line(
             address: address, bytes: Array(bytes.prefix(instruction?.length ?? 1)),

@@ -52,10 +52,7 @@ extension Session {
     }
 
     func vcpuListing(_ number: Int) -> VCPUListing {
-        let vcpu = vcpu(number)
-        return VCPUListing(
-            vcpu: vcpu, symbol: vcpu.rip.value.flatMap(symbols.describe),
-            isCurrent: number == current)
+        VCPUListing(vcpu: vcpu(number), isCurrent: number == current)
     }
 
     var setupListing: SetupListing {

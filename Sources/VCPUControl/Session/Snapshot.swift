@@ -6,6 +6,8 @@ package struct Snapshot: Sendable, Equatable {
         package var number: Int
         package var state: State
         package var rip: Reading<GuestVirtualAddress>
+        /// `name+offset`, where a symbol covers RIP.
+        package var symbol: String?
         package var instructions: UInt64
     }
 
@@ -19,6 +21,28 @@ package struct Snapshot: Sendable, Equatable {
         package var hasBreakpoint: Bool
     }
 
+    /// Memory as one vCPU sees it.
+    package struct Memory: Sendable, Equatable {
+        /// How the page tables, or the machine, take a page.
+        package enum PageUse: String, Sendable {
+            case `private`, shared, unknown
+            case unmapped = "not mapped"
+        }
+
+        package struct Row: Sendable, Equatable {
+            package var address: GuestVirtualAddress
+            package var bytes: Reading<[UInt8]>
+            package var use: PageUse
+        }
+
+        /// Where the request's expression leads, or why it leads nowhere.
+        package var target: Result<GuestVirtualAddress, CommandFailure>
+        /// In the order of their addresses; none where it is not known where to begin.
+        package var rows: [Row]
+    }
+
+    /// What this snapshot was asked to look at.
+    package var request: SnapshotRequest
     package var setup: GHCBSetup
     package var machine: String
     package var guest: String
@@ -27,8 +51,10 @@ package struct Snapshot: Sendable, Equatable {
     package var current: Int
     package var registers: Reading<RegisterFile>
     package var system: Reading<SystemRegisters>
-    /// Instructions from a little before RIP on.
+    /// Instructions from a little before RIP on, or around the address that was asked for.
     package var code: Reading<[Line]>
+    /// `nil` where none was asked for.
+    package var memory: Memory?
     package var ghcbMSR: Reading<UInt64>
     /// The page that the GHCB MSR names, as the host sees it now.
     package var ghcbPage: Reading<GHCBPage>

@@ -8,15 +8,37 @@ struct BoundsTests {
     @Test("the log keeps the last exchanges, and finds them by number")
     func log() {
         var log = ExitLog()
-        #expect(log.index(of: nil) == nil)
+        #expect(log.chosenIndex == nil)
         for sequence in 1...25_000 {
             log.append(.init(sequence: sequence, exchange: Story.sevInfo))
         }
         #expect((10_000...12_000).contains(log.entries.count))
         #expect(log.entries.last?.sequence == 25_000)
-        #expect(log.index(of: 24_999) == log.entries.count - 2)
-        #expect(log.index(of: 1) == 0)
-        #expect(log.index(of: nil) == log.entries.count - 1)
+        #expect(log.chosenIndex == log.entries.count - 1)
+        log.chosen = 24_999
+        #expect(log.chosenIndex == log.entries.count - 2)
+        log.chosen = 1
+        #expect(log.chosenIndex == 0)
+    }
+
+    @Test("a filter lets through what matches, before and after it is set, and is as bounded")
+    func filtered() throws {
+        var log = ExitLog()
+        func add(_ sequences: ClosedRange<Int>) {
+            for sequence in sequences {
+                let exchange = sequence % 2 == 0 ? Story.cpuid : Story.sevInfo
+                log.append(.init(sequence: sequence, exchange: exchange))
+            }
+        }
+        add(1...10)
+        log.filter = try ExitFilter.parse("CPUID")
+        #expect(log.shown.map(\.number) == [2, 4, 6, 8, 10])
+        add(11...25_000)
+        #expect(log.shown == log.entries.filter { $0.number % 2 == 0 })
+        log.choose(0)
+        #expect(log.chosenEntry == log.shown.first)
+        log.clear()
+        #expect(log.shown.isEmpty && log.filter != nil && log.chosen == nil)
     }
 
     @Test("of a flood the newest events are kept, and of the others all")

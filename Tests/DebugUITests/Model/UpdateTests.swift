@@ -33,7 +33,7 @@ struct UpdateTests {
         for action in Action.all {
             #expect(!action.keys.isEmpty && !action.help.isEmpty && action.help.count <= 34)
         }
-        let help = HelpView.rows(width: 80).map { $0.spans.map(\.text).joined() }.joined()
+        let help = HelpView.rows(Story.told()).map(\.text).joined()
         for action in Action.all { #expect(help.contains(action.help)) }
     }
 
@@ -44,6 +44,7 @@ struct UpdateTests {
             [], [.key(":")], [.key("?")], [.key("q")], [.key("c")],
             [.session([Story.compared(Story.differing)])], Story.keys(":b") + [.key(.tab)],
             [.key(":"), .key(.control("r"))],
+            [.key("/")], [.key("4"), .key("\\")], [.key("a")],
             [.session([.result(.init(command: "x", outcome: .success(.text(["a", "b"]))))])],
         ]
         for start in starts {
@@ -87,7 +88,7 @@ struct UpdateTests {
             .session([.stop(Story.stop(.step, rip: 0x10000d))]),
         ])
         #expect(state.codeCursor == nil)
-        #expect(state.logCursor == nil)
+        #expect(state.log.chosen == nil)
     }
 
     @Test("the chosen exchange stays chosen while others come")
@@ -104,8 +105,8 @@ struct UpdateTests {
             let digit = Key.character(Unicode.Scalar(UInt8(48 + pane.number)))
             #expect(press(digit).state.focus == pane)
         }
-        #expect(press("5", .tab).state.focus == .registers)
-        #expect(press("1", .backTab).state.focus == .console)
+        #expect(press("8", .tab).state.focus == .registers)
+        #expect(press("1", .backTab).state.focus == .vcpus)
         #expect(press("z").state.isZoomed)
         #expect(!press("z", "z").state.isZoomed)
     }

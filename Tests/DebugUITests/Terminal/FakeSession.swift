@@ -69,8 +69,13 @@ final class FakeSession: DebugSession {
         return events.isEmpty ? nil : events.removeFirst()
     }
 
-    func snapshot() -> Snapshot {
-        Story.snapshot(
+    func snapshot(_ request: SnapshotRequest) -> Snapshot {
+        let snapshot = Story.snapshot(
             rip: rip, rax: UInt64(position), breakpoints: breakpoints, vmgexits: exits)
+        return StoryMemory.answer(request, snapshot)
+    }
+
+    func locate(_ text: String) -> Result<GuestVirtualAddress, CommandFailure> {
+        StoryMemory.locate(text)
     }
 }

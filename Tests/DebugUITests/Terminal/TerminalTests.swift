@@ -66,6 +66,19 @@ struct TerminalTests {
         #expect(!result.state.log.entries.isEmpty)
     }
 
+    @Test("what a pane asks for is on the screen before the next key is awaited")
+    func look() throws {
+        let result = try run(keys("6", "z", "s", .down))
+        let request = try #require(result.state.request.memory)
+        #expect(result.state.snapshot?.request.memory == request)
+        #expect(result.state.snapshot?.memory?.rows.count == request.rows)
+        #expect(result.state.stop?.rip == .known(.init(0x100001), from: .direct))
+        let there = try run(keys("6", "a", "0", "x", "7", .enter))
+        #expect(there.state.memory.expression == "0x7")
+        #expect(there.state.snapshot?.memory?.target == .success(.init(7)))
+        #expect(try run(keys("2", "a", "?", .enter)).state.message?.isError == true)
+    }
+
     @Test("quitting ends the session, even while the guest runs")
     func quit() throws {
         let result = try run(keys("c", "q", "y", "s"))

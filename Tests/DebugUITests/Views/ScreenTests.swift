@@ -1,32 +1,15 @@
-import Foundation
 import Testing
 
 @testable import DebugUI
 @testable import VCPUControl
 
-/// Whole screens as text, beside this folder in `Screens/`.
-///
-/// `SEVDBG_UPDATE_SCREENS=1` writes them anew; read the difference before you commit it.
 @Suite("Screens")
 struct ScreenTests {
-    private static let folder = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Screens")
-
-    private func check(_ state: UIState, _ name: String) throws {
-        let text = render(state, state.size).text
-        let file = Self.folder.appending(path: name + ".txt")
-        if ProcessInfo.processInfo.environment["SEVDBG_UPDATE_SCREENS"] == "1" {
-            try Data(text.utf8).write(to: file)
-        }
-        let expected = try String(decoding: Data(contentsOf: file), as: UTF8.self)
-        #expect(text == expected, "\(name): SEVDBG_UPDATE_SCREENS=1 accepts what is shown now")
-    }
-
     private static let sizes = [(80, 24), (120, 40)]
 
     @Test("the main screen shows all five panes", arguments: sizes)
     func main(columns: Int, rows: Int) throws {
-        try check(Story.told(columns, rows), "main-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows), "main-\(columns)x\(rows)")
     }
 
     @Test("every register is shown once")
@@ -41,20 +24,20 @@ struct ScreenTests {
     func entry(columns: Int, rows: Int) throws {
         var state = Story.state(columns, rows)
         for event in Story.events().prefix(2) { _ = update(&state, event) }
-        try check(state, "entry-\(columns)x\(rows)")
+        try Screens.check(state, "entry-\(columns)x\(rows)")
     }
 
     @Test("ASCII draws the same screen without any other character")
     func ascii() throws {
         let state = Story.told(ascii: true)
         #expect(render(state, state.size).text.utf8.allSatisfy { $0 == 10 || 0x20...0x7e ~= $0 })
-        try check(state, "ascii-80x24")
+        try Screens.check(state, "ascii-80x24")
     }
 
     @Test("what SEV-ES hides is shown as hidden, never as a number", arguments: sizes)
     func hidden(columns: Int, rows: Int) throws {
         let state = Story.told(columns, rows, then: [.finished(Story.hidden)])
-        try check(state, "hidden-\(columns)x\(rows)")
+        try Screens.check(state, "hidden-\(columns)x\(rows)")
     }
 
     @Test("a refused VMGEXIT says why beside its fields", arguments: sizes)
@@ -64,35 +47,35 @@ struct ScreenTests {
             .finished(Story.snapshot(rip: 0x10000d, exchange: Story.malformed)),
             .key("3"), .key("z"),
         ]
-        try check(Story.told(columns, rows, then: events), "malformed-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, then: events), "malformed-\(columns)x\(rows)")
     }
 
     @Test("the MSR protocol shows request and response in words")
     func msrProtocol() throws {
         let state = Story.told(then: [.key("4"), .key(.home)])
-        try check(state, "msr-80x24")
+        try Screens.check(state, "msr-80x24")
     }
 
     @Test("with several vCPUs every line says whose it is", arguments: sizes)
     func vcpus(columns: Int, rows: Int) throws {
-        try check(Story.told(columns, rows, vcpus: 2), "vcpus-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, vcpus: 2), "vcpus-\(columns)x\(rows)")
     }
 
     @Test("the help lists every action", arguments: sizes)
     func help(columns: Int, rows: Int) throws {
-        try check(Story.told(columns, rows, then: [.key("?")]), "help-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, then: [.key("?")]), "help-\(columns)x\(rows)")
     }
 
     @Test("the command line takes the key line, with the cursor in it", arguments: sizes)
     func commandLine(columns: Int, rows: Int) throws {
         let state = Story.told(columns, rows, then: Story.keys(":x/4gx $rsp") + [.key(.left)])
         #expect(render(state, state.size).cursor == Position(row: rows - 1, column: 10))
-        try check(state, "command-\(columns)x\(rows)")
+        try Screens.check(state, "command-\(columns)x\(rows)")
     }
 
     @Test("quitting a live guest asks", arguments: sizes)
     func quit(columns: Int, rows: Int) throws {
-        try check(Story.told(columns, rows, then: [.key("q")]), "quit-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, then: [.key("q")]), "quit-\(columns)x\(rows)")
     }
 
     @Test("an answer of several lines has a box that can be scrolled", arguments: sizes)
@@ -100,7 +83,7 @@ struct ScreenTests {
         let lines = (0..<60).map { "0x10030\(String($0, radix: 16)): 0x0000000000000000" }
         let result = CommandResult(command: "x/60gx $rsp", outcome: .success(.text(lines)))
         let state = Story.told(columns, rows, then: [.session([.result(result)]), .key(.down)])
-        try check(state, "answer-\(columns)x\(rows)")
+        try Screens.check(state, "answer-\(columns)x\(rows)")
     }
 
     @Test("a failure stands in full above the keys", arguments: sizes)
@@ -111,18 +94,18 @@ struct ScreenTests {
         let result = CommandResult(
             command: "break guest_cod", outcome: .failure(CommandFailure(message)))
         let state = Story.told(columns, rows, then: [.session([.result(result)])])
-        try check(state, "failure-\(columns)x\(rows)")
+        try Screens.check(state, "failure-\(columns)x\(rows)")
     }
 
     @Test("a zoomed pane has the whole screen", arguments: sizes)
     func zoomed(columns: Int, rows: Int) throws {
-        try check(
+        try Screens.check(
             Story.told(columns, rows, then: [.key("1"), .key("z")]), "zoom-\(columns)x\(rows)")
     }
 
     @Test("a running guest shows that, and the key that stops it")
     func running() throws {
-        try check(Story.told(then: [.key("c")]), "running-80x24")
+        try Screens.check(Story.told(then: [.key("c")]), "running-80x24")
     }
 
     private func ran(_ progress: RunProgress) -> [UIEvent] {
@@ -237,13 +220,13 @@ struct ScreenTests {
                 .end(Story.end(.terminated, termination)),
             ])
         ])
-        try check(state, "ended-80x24")
+        try Screens.check(state, "ended-80x24")
     }
 
     @Test("the smallest screen has everything, and a smaller one says what it needs")
     func small() throws {
-        try check(Story.told(60, 16), "main-60x16")
-        try check(Story.told(59, 16), "small-59x16")
+        try Screens.check(Story.told(60, 16), "main-60x16")
+        try Screens.check(Story.told(59, 16), "small-59x16")
         for (columns, rows) in [(0, 0), (1, 1), (60, 15), (5, 3)] {
             let state = Story.told(columns, rows, then: [.key("?"), .key(":"), .key("q")])
             #expect(render(state, state.size).cells.count == columns * rows)
