@@ -15,7 +15,7 @@ extension UIState {
         let before = message
         message = nil
         if answer != nil, let effects = press(inAnswer: key) { return effects }
-        let effects = KeyMap.standard[key]?.run(&self) ?? []
+        let effects = keyMap[key]?.run(&self) ?? []
         // What was wrong with the last line helps to write the next one.
         if case .commandLine = mode, before?.isError ?? false { message = before }
         return effects
@@ -44,12 +44,12 @@ extension UIState {
     }
 
     private mutating func press(_ key: Key, inHelp top: Int) -> [Effect] {
-        let last = max(0, HelpView.rows(width: size.columns).count - HelpView.pageRows(size))
+        let last = max(0, HelpView.rows(keyMap, width: size.columns).count - HelpView.pageRows(self))
         switch key {
         case .up, "k": mode = .help(top: max(0, top - 1))
         case .down, "j": mode = .help(top: min(last, top + 1))
-        case .pageUp: mode = .help(top: max(0, top - HelpView.pageRows(size)))
-        case .pageDown, " ": mode = .help(top: min(last, top + HelpView.pageRows(size)))
+        case .pageUp: mode = .help(top: max(0, top - HelpView.pageRows(self)))
+        case .pageDown, " ": mode = .help(top: min(last, top + HelpView.pageRows(self)))
         case .control("l"): return [.redraw]
         case .control("z"): return [.suspend]
         default: mode = .normal

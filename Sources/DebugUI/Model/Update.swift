@@ -8,6 +8,8 @@ package func update(_ state: inout UIState, _ event: UIEvent) -> [Effect] {
     case .key(let key): return state.press(key)
     case .paste(let text): state.paste(text)
     case .resize(let size): state.size = size
+    case .click(let position): state.click(position)
+    case .wheel(let position, let rows): state.turnWheel(at: position, rows: rows)
     case .session(let events): for event in events { state.receive(event) }
     case .running(let progress, let elapsed): state.receive(progress, at: elapsed)
     case .notice(let text): state.complain(text)

@@ -8,9 +8,9 @@ enum HelpView {
     ]
 
     /// The whole help: two columns where they fit, else one below the other.
-    static func rows(width: Int) -> [StyledText] {
-        let left = rows(of: .guest) + [StyledText(), StyledText("Marks", .strong)] + marks.map(row)
-        let right = rows(of: .screen)
+    static func rows(_ keyMap: KeyMap, width: Int) -> [StyledText] {
+        let left = rows(of: .guest, keyMap) + [StyledText(), StyledText("Marks", .strong)] + marks.map { row($0.mark, $0.meaning) }
+        let right = rows(of: .screen, keyMap)
         let column = (left.map(\.width).max() ?? 0) + 2
         guard column + (right.map(\.width).max() ?? 0) <= width - 4 else {
             return left + [StyledText()] + right
@@ -23,25 +23,27 @@ enum HelpView {
         }
     }
 
-    private static func rows(of group: Action.Group) -> [StyledText] {
-        let actions = Action.all.filter { $0.group == group }
-        return [StyledText(group.rawValue, .strong)] + actions.map { row($0.keyNames, $0.help) }
+    private static func rows(of group: Action.Group, _ keyMap: KeyMap) -> [StyledText] {
+        let actions = keyMap.actions.filter { $0.group == group }
+        let width = actions.map(\.keyNames.unicodeScalars.count).max() ?? 0
+        return [StyledText(group.rawValue, .strong)]
+            + actions.map { row($0.keyNames, $0.help, width) }
     }
 
-    private static func row(_ key: String, _ help: String) -> StyledText {
-        StyledText(key.padded(8), .key) + StyledText(" " + help)
+    private static func row(_ key: String, _ help: String, _ width: Int = 8) -> StyledText {
+        StyledText(key.padded(max(8, width)), .key) + StyledText(" " + help)
     }
 
     /// Rows of the help that a screen shows at once.
-    static func pageRows(_ size: Size) -> Int {
-        max(1, min(size.rows - 3, rows(width: size.columns).count))
+    static func pageRows(_ state: UIState) -> Int {
+        max(1, min(state.size.rows - 3, rows(state.keyMap, width: state.size.columns).count))
     }
 }
 
 extension Frame {
     mutating func drawHelp(top: Int, _ state: UIState) {
-        let lines = HelpView.rows(width: size.columns)
-        let rows = HelpView.pageRows(size)
+        let lines = HelpView.rows(state.keyMap, width: size.columns)
+        let rows = HelpView.pageRows(state)
         var screen = Rect(size)
         _ = screen.takeBottom(1)
         let area = screen.centred(rows: rows + 2, columns: (lines.map(\.width).max() ?? 0) + 4)

@@ -33,7 +33,7 @@ struct UpdateTests {
         for action in Action.all {
             #expect(!action.keys.isEmpty && !action.help.isEmpty && action.help.count <= 34)
         }
-        let help = HelpView.rows(width: 80).map { $0.spans.map(\.text).joined() }.joined()
+        let help = HelpView.rows(KeyMap(), width: 80).map { $0.spans.map(\.text).joined() }.joined()
         for action in Action.all { #expect(help.contains(action.help)) }
     }
 
