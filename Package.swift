@@ -44,6 +44,9 @@ let package = Package(
         .target(
             name: "CNativeOracle", path: "Tests/CNativeOracle",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .target(
+            name: "CPseudoTerminal", path: "Tests/CPseudoTerminal",
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .testTarget(
             name: "VCPUControlTests", dependencies: ["VCPUControl", "CNativeOracle", "CZydis"],
             swiftSettings: strict),
@@ -51,7 +54,8 @@ let package = Package(
             name: "DebugUITests", dependencies: ["DebugUI", "VCPUControl"],
             exclude: ["Screens"], swiftSettings: strict),
         .testTarget(
-            name: "SevdbgTests", dependencies: ["sevdbg", "VCPUControl"], exclude: ["Screens"],
-            swiftSettings: strict),
+            name: "SevdbgTests",
+            dependencies: ["sevdbg", "DebugUI", "VCPUControl", "CPseudoTerminal"],
+            exclude: ["Screens"], swiftSettings: strict),
     ]
 )

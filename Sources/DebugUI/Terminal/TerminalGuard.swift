@@ -4,7 +4,7 @@ import Glibc
 /// Puts the terminal back when the process dies of a signal or exits while the screen is in use.
 ///
 /// Everything that the handler needs is prepared before; the handler itself only makes calls that
-/// are safe in it (signal-safety(7)), and then lets the signal do what it did before. Its memory is
+/// are safe in it (signal-safety(7)), and then lets the signal end the process. Its memory is
 /// allocated once, before any handler can run, and never freed.
 enum TerminalGuard {
     /// What the handler needs.
@@ -22,6 +22,8 @@ enum TerminalGuard {
         var void = unsafe open("/dev/null", O_WRONLY | O_CLOEXEC)
         /// The real stderr; -1 where it is left alone.
         var error: Int32 = -1
+        /// Whether Swift's backtracer, which asks for keys on a terminal, shall have its say.
+        var showsBacktrace = unsafe getenv("SWIFT_BACKTRACE") != nil
         /// The file that stands in for stdout and stderr; -1 where there is none.
         var stray: Int32 = -1
     }
@@ -93,8 +95,11 @@ enum TerminalGuard {
 
     private static func die(_ signal: Int32) {
         restore()
-        if let rescue = unsafe rescue {
+        if let rescue = unsafe rescue, unsafe rescue.pointee.showsBacktrace {
             _ = unsafe sigaction(signal, rescue.pointee.oldActions + Int(signal), nil)
+        } else {
+            var action = sigaction()
+            _ = unsafe sigaction(signal, &action, nil)
         }
         // Blocked while its handler runs: it strikes when the handler returns.
         _ = raise(signal)
