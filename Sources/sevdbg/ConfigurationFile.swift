@@ -9,8 +9,7 @@ struct ConfigurationFile {
     /// More is no configuration.
     private static let limit = 1 << 20
 
-    /// - Parameter named: the file of `--config`.
-    /// - Returns: `nil` where the environment does not say where it would be.
+    /// The file of `--config`, or the one that the environment says; `nil` where it says none.
     init?(named: String?, environment: [String: String]) {
         guard named == nil else {
             (path, isNamed) = (named ?? "", true)

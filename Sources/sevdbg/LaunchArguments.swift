@@ -84,9 +84,8 @@ enum MachineChoice: String, CaseIterable, ExpressibleByArgument {
 enum ColorChoice: String, CaseIterable, ExpressibleByArgument {
     case auto, always, never
 
-    /// The flag beats the environment, that the configuration, and that what the terminal is.
-    ///
-    /// - Parameter configured: what the configuration says, where it is asked.
+    /// The flag beats the environment, that the configuration where it is asked, and that what the
+    /// terminal is.
     func isOn(
         configured: ColorChoice? = nil, environment: [String: String], isTerminal: Bool
     ) -> Bool {

@@ -174,7 +174,8 @@ extension LaunchCommand {
         Interruption.catchSignals()
         do throws(SessionError) {
             var runner = BatchRunner(
-                try Session(configuration), isJSON: json, hasColor: !json && interface.hasColor, lints: lint)
+                try Session(configuration), isJSON: json, hasColor: !json && interface.hasColor,
+                lints: lint)
             return runner.run(commands)
         } catch {
             StandardError.message(error.message)

@@ -138,7 +138,8 @@ struct ConfigurationTests {
     @Test("a bad file is told on stderr and on the screen, and the program starts")
     func program() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "sevdbg-\(UUID()).toml")
-        try Data("ascii = true\ntheme = \"\u{9b}31337mx\"\n[keys]\nstep = \"F9\"\n".utf8).write(to: file)
+        try Data("ascii = true\ntheme = \"\u{9b}31337mx\"\n[keys]\nstep = \"F9\"\n".utf8).write(
+            to: file)
         defer { try? FileManager.default.removeItem(at: file) }
         let terminal = try PseudoTerminal(["launch", "hello", "--config", file.path()])
         try terminal.wait(for: "at entry")

@@ -11,7 +11,8 @@ struct HostileBytesTests {
             "\u{1b}[31337m", "\u{1b}]52;c;ZXZpbA==\u{7}", "\u{1b}]8;;http://evil\u{1b}\\x",
             "\u{1b}P$q\u{1b}\\", "\u{9b}31337m", "\u{9d}0;evil\u{9c}", "\u{202e}evil\u{202c}",
             "\u{2066}\u{2069}", "\u{200b}\u{200d}\u{feff}\u{2060}\u{ad}\u{115f}\u{3164}",
-            "e\u{301}\u{336}\u{20dd}", "\u{2028}\u{2029}\u{85}", "\u{e0041}\u{fe0f}\u{e000}\u{fffe}",
+            "e\u{301}\u{336}\u{20dd}", "\u{2028}\u{2029}\u{85}",
+            "\u{e0041}\u{fe0f}\u{e000}\u{fffe}",
         ]
         let malformed: [[UInt8]] = [
             [0xc0, 0x9b], [0xe0, 0x80, 0x9b], [0xc1, 0x9b], [0xf0, 0x80, 0x80, 0x9b],
@@ -73,9 +74,8 @@ struct HostileBytesTests {
         return file
     }
 
-    /// What must not reach a terminal; empty where nothing does.
-    ///
-    /// - Parameter isScreen: whether the program moves the cursor itself.
+    /// What must not reach a terminal, where the program may move the cursor itself; empty where
+    /// nothing does.
     private static func strays(_ bytes: [UInt8], isScreen: Bool = false) -> [String] {
         var text = String(decoding: bytes, as: UTF8.self)
         var strays = Array(text.utf8) == bytes ? [] : ["malformed UTF-8"]
@@ -96,7 +96,9 @@ struct HostileBytesTests {
         return strays + Set(bad).map { String($0.value, radix: 16) }.sorted()
     }
 
-    private static let commands = ["continue", "info registers", "disassemble 0x100000", "evil\u{1b}[31337m"]
+    private static let commands = [
+        "continue", "info registers", "disassemble 0x100000", "evil\u{1b}[31337m",
+    ]
 
     @Test("batch text and JSON", arguments: [[], ["--json"], ["--color", "always"]])
     func batch(options: [String]) throws {

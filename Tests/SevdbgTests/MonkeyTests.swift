@@ -71,7 +71,8 @@ private struct Monkey {
 
     mutating func act(on terminal: PseudoTerminal) throws {
         switch number(100) {
-        case 0..<50: try type([UInt8]("sngcbmvVz:?123456789/\\\tjkhl \r".utf8).pick(&self), terminal)
+        case 0..<50:
+            try type([UInt8]("sngcbmvVz:?123456789/\\\tjkhl \r".utf8).pick(&self), terminal)
         case 50..<70: try type(UInt8(number(256)), terminal)
         case 70..<90:
             let word = Self.words.pick(&self)

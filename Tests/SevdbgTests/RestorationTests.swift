@@ -162,7 +162,8 @@ struct RestorationTests {
         #expect(terminal.contains("\u{1b}[7m") || terminal.contains("\u{1b}[0;7m"))
     }
 
-    @Test("without a terminal that can be used, the guest runs in batch", arguments: ["dumb", "no"])
+    @Test(
+        "without a terminal that can be used, the guest runs in batch", arguments: ["dumb", "no"])
     func unusable(name: String) throws {
         let terminal = try PseudoTerminal(["launch", "hello"], environment: ["TERM": name])
         #expect(try terminal.end() == .exit(0))

@@ -72,7 +72,11 @@ package struct Look: Sendable, Equatable {
         init(_ basic: Basic, _ indexed: Int16) { (self.basic, self.indexed) = (basic, indexed) }
 
         /// The number of the colour on a terminal that has so many.
-        package func number(of count: Int32) -> Int16 { count >= 256 ? indexed : basic.rawValue }
+        ///
+        /// Where there are millions, numbers above the basic ones are red, green and blue.
+        package func number(of count: Int32) -> Int16 {
+            (256...Int32(Int16.max)).contains(count) ? indexed : basic.rawValue
+        }
     }
 
     package var attributes: Attributes

@@ -42,8 +42,9 @@ package enum Key: Sendable, Hashable, ExpressibleByUnicodeScalarLiteral {
     /// All keys but the characters.
     private static let named: [String: Key] = {
         let plain: [Key] = [
-            " ", .enter, .escape, .tab, .backTab, .backspace, .delete, .up, .down, .left, .right, .home,
-           
+            " ", .enter, .escape, .tab, .backTab, .backspace, .delete, .up, .down, .left, .right,
+            .home,
+
             .end, .pageUp, .pageDown,
         ]
         // Terminals send Backspace, Tab and Enter for ^H, ^I, ^J and ^M.

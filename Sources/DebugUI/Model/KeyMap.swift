@@ -4,7 +4,7 @@ package struct KeyMap: Sendable {
     package let actions: [Action]
     private let table: [Key: Action]
 
-    /// - Parameter overrides: by the name of an action, the keys that it has in place of its own.
+    /// Gives actions, by their names, other keys in place of their own.
     package init(_ actions: [Action] = Action.all, overrides: [String: [Key]] = [:]) {
         self.actions = actions.map { action in
             var action = action

@@ -44,7 +44,8 @@ extension UIState {
     }
 
     private mutating func press(_ key: Key, inHelp top: Int) -> [Effect] {
-        let last = max(0, HelpView.rows(keyMap, width: size.columns).count - HelpView.pageRows(self))
+        let last = max(
+            0, HelpView.rows(keyMap, width: size.columns).count - HelpView.pageRows(self))
         switch key {
         case .up, "k": mode = .help(top: max(0, top - 1))
         case .down, "j": mode = .help(top: min(last, top + 1))

@@ -9,7 +9,9 @@ enum HelpView {
 
     /// The whole help: two columns where they fit, else one below the other.
     static func rows(_ keyMap: KeyMap, width: Int) -> [StyledText] {
-        let left = rows(of: .guest, keyMap) + [StyledText(), StyledText("Marks", .strong)] + marks.map { row($0.mark, $0.meaning) }
+        let left =
+            rows(of: .guest, keyMap) + [StyledText(), StyledText("Marks", .strong)]
+            + marks.map { row($0.mark, $0.meaning) }
         let right = rows(of: .screen, keyMap)
         let column = (left.map(\.width).max() ?? 0) + 2
         guard column + (right.map(\.width).max() ?? 0) <= width - 4 else {

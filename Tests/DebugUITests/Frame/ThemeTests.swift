@@ -19,7 +19,9 @@ struct ThemeTests {
         #expect(!colors.contains(.green))
     }
 
-    @Test("every colour can be read on its background", arguments: [(Theme.default, 0.0), (.light, 1)])
+    @Test(
+        "every colour can be read on its background",
+        arguments: [(Theme.default, 0.0), (.light, 1)])
     func contrast(theme: Theme, background: Double) {
         for style in Style.allCases {
             guard let color = theme[style].color else { continue }
@@ -36,6 +38,7 @@ struct ThemeTests {
         #expect(color.number(of: 8) == 1)
         #expect(color.number(of: 16) == 1)
         #expect(color.number(of: 256) == color.indexed)
+        #expect(color.number(of: 1 << 24) == 1)
     }
 
     /// Of a colour of xterm's 6 x 6 x 6 cube; WCAG 2.1, relative luminance.

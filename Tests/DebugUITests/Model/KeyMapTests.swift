@@ -7,7 +7,8 @@ import Testing
 struct KeyMapTests {
     @Test("every key that help shows has its name back")
     func names() {
-        let all = Action.all.flatMap(\.keys) + [.enter, .backspace, .delete, " ", "é", .function(12)]
+        let all =
+            Action.all.flatMap(\.keys) + [.enter, .backspace, .delete, " ", "é", .function(12)]
         for key in all { #expect(Key(name: key.name) == key) }
         for name in ["", "nosuch", "F0", "F13", "^", "^H", "^1", "ss", "\u{1b}", "\u{202e}"] {
             #expect(name == "^" || Key(name: name) == nil, "\(name.debugDescription)")
