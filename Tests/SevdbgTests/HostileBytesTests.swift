@@ -109,7 +109,8 @@ struct HostileBytesTests {
             let run = try ProgramRun(["launch", guest.path()] + arguments + options)
             // What --color always writes of its own.
             let output = run.output.replacing(#/\x1b\[(0|1|36|1;31)m/#, with: "")
-            #expect(run.output.contains("evil"))
+            // JSON has a record for each byte that a guest writes; the names are whole.
+            #expect(run.output.contains("evil") || arguments == ["--batch"])
             #expect(Self.strays(Array(output.utf8)) == [])
             #expect(Self.strays(Array(run.errors.utf8)) == [])
         }
@@ -121,7 +122,7 @@ struct HostileBytesTests {
         defer { try? FileManager.default.removeItem(at: guest.deletingLastPathComponent()) }
         let terminal = try PseudoTerminal(
             ["launch", guest.path()],
-            environment: ["LC_ALL": locale, "TERM": "screen-256color"], columns: 200, rows: 50)
+            environment: ["LC_ALL": locale], columns: 200, rows: 50)
         try terminal.wait(for: "at entry")
         try terminal.type("s")
         try terminal.wait(for: "stopped: step")
