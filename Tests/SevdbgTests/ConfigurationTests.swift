@@ -120,7 +120,7 @@ struct ConfigurationTests {
             .appending(path: "../../docs/configuration.md").standardized
         let document = try String(contentsOf: file, encoding: .utf8)
         let parts = document.components(separatedBy: "```")
-        let example = try #require(parts.first { $0.hasPrefix("toml\n") }).dropFirst(5)
+        let example = try #require(parts.first { $0.hasPrefix("toml\n") }).dropFirst(4)
         let configuration = Configuration(String(example))
         #expect(configuration.problems.isEmpty, "\(configuration.problems)")
         for action in Action.all {
@@ -145,11 +145,14 @@ struct ConfigurationTests {
         try terminal.wait(for: "at entry")
         #expect(terminal.contains("\(file.path()):2:1: theme has to be"))
         #expect(terminal.contains("error: \(file.path().prefix(20))"))
-        try terminal.wait(for: "F9 step")
+        try terminal.type("\u{1b}[20~")
+        try terminal.wait(for: "stopped: step")
         try terminal.type("qy")
         #expect(try terminal.end() == .exit(0))
         let none = try PseudoTerminal(["launch", "hello", "--config", file.path(), "--nx"])
-        try none.wait(for: "s step")
+        try none.wait(for: "at entry")
+        try none.type("s")
+        try none.wait(for: "stopped: step")
         #expect(!none.contains("theme has to be"))
     }
 }

@@ -18,6 +18,7 @@ struct MonkeyTests {
         var terminal = try Self.launch(guest)
         for number in 0..<(count ?? 4000) / 2 {
             try monkey.act(on: terminal)
+            if number % 500 == 0 { terminal.forget() }
             guard let ending = terminal.check() else { continue }
             #expect(ending == .exit(0), "seed \(seed), action \(number): \(monkey.last)")
             #expect(terminal.remains.isEmpty, "seed \(seed), action \(number)")

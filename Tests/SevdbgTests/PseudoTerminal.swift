@@ -16,6 +16,8 @@ final class PseudoTerminal {
     let process: pid_t
     /// What the program has written since the last `forget`.
     private(set) var output: [UInt8] = []
+    /// What was switched on when the output was forgotten.
+    private var on: Set<String> = []
     private let master: Int32
     private let modes: [UInt32]
     private var ending: Ending?
@@ -74,6 +76,7 @@ final class PseudoTerminal {
     func send(_ bytes: [UInt8]) throws {
         let end = ContinuousClock.now + .seconds(20)
         while try events(POLLIN | POLLOUT, within: 100) & POLLOUT == 0 {
+            guard check() == nil else { return }
             guard ContinuousClock.now < end else { throw Failure(description: "takes no keys") }
         }
         _ = unsafe write(master, bytes, bytes.count)
@@ -83,7 +86,10 @@ final class PseudoTerminal {
 
     // MARK: Output
 
-    func forget() { output = [] }
+    func forget() {
+        on = switchedOn
+        output = []
+    }
 
     /// Reads until the program has written nothing for so many milliseconds.
     func drain(_ milliseconds: Int32 = 100) throws {
@@ -146,18 +152,26 @@ final class PseudoTerminal {
     var remains: [String] {
         var remains: [String] = []
         if Self.modes(of: master) != modes { remains.append("other modes") }
-        if isLast("\u{1b}[?1049h", after: "\u{1b}[?1049l") { remains.append("the other screen") }
-        if isLast("\u{1b}[?25l", after: "\u{1b}[?25h") { remains.append("no cursor") }
-        if isLast("\u{1b}[?2004h", after: "\u{1b}[?2004l") { remains.append("marks of pastes") }
-        if isLast("\u{1b}[?1006;1000h", after: "\u{1b}[?1006;1000l") { remains.append("the mouse") }
-        return remains
+        return remains + switchedOn.sorted()
     }
 
-    private func isLast(_ on: String, after off: String) -> Bool {
+    /// What xterm does between two sequences.
+    private static let switches = [
+        ("the other screen", "\u{1b}[?1049h", "\u{1b}[?1049l"),
+        ("no cursor", "\u{1b}[?25l", "\u{1b}[?25h"),
+        ("marks of pastes", "\u{1b}[?2004h", "\u{1b}[?2004l"),
+        ("the mouse", "\u{1b}[?1006;1000h", "\u{1b}[?1006;1000l"),
+    ]
+
+    private var switchedOn: Set<String> {
         let place = { (text: String) in
             self.output.ranges(of: Array(text.utf8)).last?.lowerBound ?? -1
         }
-        return place(on) > place(off)
+        let names = Self.switches.filter { name, start, end in
+            let (on, off) = (place(start), place(end))
+            return on == off ? self.on.contains(name) : on > off
+        }
+        return Set(names.map(\.0))
     }
 
     // MARK: The kernel's side
