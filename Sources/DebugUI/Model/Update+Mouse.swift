@@ -18,11 +18,11 @@ extension UIState {
         focus = owner
     }
 
-    /// Scrolls the help or an answer; a command line and a question stay as they are.
+    /// Scrolls what has scrolling keys; a command line and a question stay as they are.
     private mutating func scrollCover(_ key: Key) {
         switch mode {
-        case .normal, .help: _ = press(key)
         case .commandLine, .quitQuestion: break
+        default: _ = press(key)
         }
     }
 
