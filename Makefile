@@ -20,7 +20,7 @@ done; \
 }
 endef
 
-.PHONY: help run test build setup lint format fuzz bench clean
+.PHONY: help run test build setup lint format fuzz monkey screens bench clean
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
@@ -45,6 +45,14 @@ format: ## mend the format
 
 fuzz: setup ## 20 million random instructions against this CPU, and hostile requests
 	SEVDBG_FUZZ=20000000 $(TEST) --filter Fuzz
+
+monkey: setup ## 100 000 random keys, sizes and signals against the terminal interface
+	SEVDBG_MONKEY=100000 $(TEST) --filter MonkeyTests
+
+screens: setup ## write docs/screens and README.md's screen anew
+	$(call install,tmux)
+	mkdir -p docs/screens
+	SEVDBG_UPDATE_SCREENS=1 $(TEST) --filter DocumentedScreensTests
 
 bench: setup $(UNICORN)/bench .build/terminal build ## speed beside Unicorn's and gdb's, the cost of a VMGEXIT
 	$(call install,gdb)

@@ -17,6 +17,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
     targets: [
         .target(name: "CKVM", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
@@ -34,7 +35,7 @@ let package = Package(
             dependencies: [
                 "VCPUControl", "DebugUI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "SystemPackage", package: "swift-system"), "TOMLKit",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -43,6 +44,9 @@ let package = Package(
         .target(
             name: "CNativeOracle", path: "Tests/CNativeOracle",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .target(
+            name: "CPseudoTerminal", path: "Tests/CPseudoTerminal",
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .testTarget(
             name: "VCPUControlTests", dependencies: ["VCPUControl", "CNativeOracle", "CZydis"],
             swiftSettings: strict),
@@ -50,7 +54,8 @@ let package = Package(
             name: "DebugUITests", dependencies: ["DebugUI", "VCPUControl"],
             exclude: ["Screens"], swiftSettings: strict),
         .testTarget(
-            name: "SevdbgTests", dependencies: ["sevdbg", "VCPUControl"], exclude: ["Screens"],
-            swiftSettings: strict),
+            name: "SevdbgTests",
+            dependencies: ["sevdbg", "DebugUI", "VCPUControl", "CPseudoTerminal"],
+            exclude: ["Screens"], swiftSettings: strict),
     ]
 )

@@ -10,6 +10,7 @@
 #include <curses.h>
 #include <term.h>
 
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
@@ -40,9 +41,10 @@ static inline const char *_Nullable cncurses_capability(const char *_Nonnull nam
     return text == (const char *)-1 ? NULL : text;
 }
 
-/// Takes over the terminal on stdin and stdout: keys one by one, unechoed, Ctrl-C among them.
-static inline bool cncurses_open(void) {
-    if (newterm(NULL, stdout, stdin) == NULL) return false;
+/// Takes over the terminal on stdin and a descriptor: keys one by one, unechoed, Ctrl-C among them.
+static inline bool cncurses_open(int descriptor) {
+    FILE *output = fdopen(descriptor, "w");
+    if (output == NULL || newterm(NULL, output, stdin) == NULL) return false;
     raw();
     noecho();
     nonl();
@@ -54,10 +56,10 @@ static inline bool cncurses_open(void) {
     return true;
 }
 
-/// Asks for colours on the terminal's own background; false where it has fewer than eight.
-static inline bool cncurses_start_colors(void) {
-    if (!has_colors() || start_color() != OK || COLORS < 8) return false;
-    return use_default_colors() == OK;
+/// Asks for colours on the terminal's own background; their number, 0 where it has under eight.
+static inline int cncurses_start_colors(void) {
+    if (!has_colors() || start_color() != OK || COLORS < 8) return 0;
+    return use_default_colors() == OK ? COLORS : 0;
 }
 
 /// The attributes that a cell can have; `pair` is a colour pair, 0 the terminal's own.
@@ -90,6 +92,27 @@ static inline int cncurses_key(uint32_t *_Nonnull key) {
     return status == ERR ? 0 : status == KEY_CODE_YES ? 2 : 1;
 }
 
+/// Asks for the first button and the wheel; a press is told at once, not taken for half a click.
+static inline void cncurses_use_mouse(void) {
+    mouseinterval(0);
+    mousemask(BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+}
+
+/// What the mouse did last: its button 1, 4 (wheel up) or 5 (wheel down), or 0.
+static inline int cncurses_mouse(int *_Nonnull row, int *_Nonnull column) {
+    MEVENT event;
+    if (getmouse(&event) != OK) return 0;
+    *row = event.y;
+    *column = event.x;
+    return event.bstate & BUTTON1_PRESSED ? 1 : event.bstate & BUTTON4_PRESSED ? 4
+        : event.bstate & BUTTON5_PRESSED ? 5 : 0;
+}
+
+/// Another descriptor of the same file, none of the first ten, or -1; fcntl(2).
+static inline int cncurses_duplicate(int descriptor) {
+    return fcntl(descriptor, F_DUPFD_CLOEXEC, 10);
+}
+
 /// Gives a sequence of the terminal a key code of its own.
 static inline void cncurses_define_key(const char *_Nonnull sequence, int code) {
     define_key(sequence, code);
@@ -98,7 +121,7 @@ static inline void cncurses_define_key(const char *_Nonnull sequence, int code) 
 /// The size that the kernel knows of the terminal; false where it knows none.
 static inline bool cncurses_size(int *_Nonnull high, int *_Nonnull wide) {
     struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return false;
+    if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return false;
     *high = size.ws_row;
     *wide = size.ws_col;
     return true;
@@ -108,7 +131,7 @@ static inline bool cncurses_size(int *_Nonnull high, int *_Nonnull wide) {
 static inline int cncurses_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 /// A nameless file in memory; memfd_create(2).
-static inline int cncurses_memory_file(void) { return memfd_create("sevdbg-stderr", MFD_CLOEXEC); }
+static inline int cncurses_memory_file(void) { return memfd_create("sevdbg-output", MFD_CLOEXEC); }
 
 /// A descriptor that gives out the blocked signals of a set; signalfd(2).
 static inline int cncurses_signalfd(const sigset_t *_Nonnull signals) {

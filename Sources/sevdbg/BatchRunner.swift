@@ -80,7 +80,7 @@ struct BatchRunner {
     private mutating func complain(_ failure: CommandFailure, _ origin: String) {
         output.flush()
         let place = origin.isEmpty ? "" : origin + ": "
-        StandardError.message(EscapedText.line(place + failure.message))
+        StandardError.message(place + failure.message)
     }
 
     private mutating func show(_ event: SessionEvent?) {

@@ -1,3 +1,4 @@
+import Glibc
 import SystemPackage
 
 /// A file that cannot be read.
@@ -7,6 +8,12 @@ struct InputError: Error, Equatable {
 
 /// Files of the command line; `-` is standard input.
 enum InputFile {
+    /// Whether there is something at a path, readable or not.
+    static func exists(_ path: String) -> Bool {
+        // Another reason than this one is told when it is read.
+        unsafe access(path, F_OK) == 0 || errno != ENOENT
+    }
+
     /// All bytes; `purpose` says in the error what the file was to be.
     ///
     /// One that never ends, a device or a pipe, is read to just behind the limit.

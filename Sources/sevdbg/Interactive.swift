@@ -7,9 +7,9 @@ enum Interactive {
     ///
     /// - Returns: `nil`, after a message, where the session has to go on in batch.
     static func run(
-        _ configuration: SessionConfiguration, ascii: Bool, usesColor: Bool
+        _ configuration: SessionConfiguration, _ options: TerminalOptions
     ) -> ProgramStatus? {
-        var options = TerminalOptions(usesColor: usesColor, isASCII: ascii)
+        var options = options
         options.symbols = configuration.image.symbols.symbols.map(\.name)
         options.keep(HistoryFile.standard)
         switch TerminalProgram.run(options, makeSession: { try Session(configuration) }) {
@@ -26,7 +26,7 @@ enum Interactive {
             StandardError.message("\(error)")
             return .commandFailed
         }
-        StandardError.message(EscapedText.line(error.message))
+        StandardError.message(error.message)
         return ProgramStatus(error)
     }
 }
@@ -37,13 +37,13 @@ extension TerminalOptions {
     /// What is wrong with the file is said once.
     fileprivate mutating func keep(_ file: HistoryFile?) {
         guard let file else {
-            notice = "the history is not kept: set HOME or XDG_STATE_HOME to a directory"
+            notice = notice ?? "the history is not kept: set HOME or XDG_STATE_HOME to a directory"
             return
         }
         do throws(HistoryError) {
             history = try file.lines(UIState.historyLimit)
             let keeper = HistoryKeeper(file)
             remember = { keeper.keep($0) }
-        } catch { notice = error.message }
+        } catch { notice = notice ?? error.message }
     }
 }

@@ -7,6 +7,8 @@ enum Interruption {
     static let flag = InterruptFlag()
 
     static func catchSignals() {
+        // Swift's backtracer would take Ctrl-\ for a crash, and ask for keys.
+        signal(SIGQUIT, SIG_DFL)
         // The handler must find the flag made: making it is not async-signal-safe.
         _ = flag.isRaised
         signal(SIGINT) { _ in

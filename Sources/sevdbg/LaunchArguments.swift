@@ -1,4 +1,5 @@
 import ArgumentParser
+import DebugUI
 import Synchronization
 import VCPUControl
 
@@ -83,15 +84,21 @@ enum MachineChoice: String, CaseIterable, ExpressibleByArgument {
 enum ColorChoice: String, CaseIterable, ExpressibleByArgument {
     case auto, always, never
 
-    /// The flag beats the environment, and that what the terminal is.
-    func isOn(environment: [String: String], isTerminal: Bool) -> Bool {
+    /// The flag beats the environment, that the configuration where it is asked, and that what the
+    /// terminal is.
+    func isOn(
+        configured: ColorChoice? = nil, environment: [String: String], isTerminal: Bool
+    ) -> Bool {
         func isSet(_ name: String) -> Bool { !(environment[name] ?? "").isEmpty }
-        switch self {
-        case .always: return true
-        case .never: return false
-        case .auto where isSet("NO_COLOR"): return false
-        case .auto where isSet("CLICOLOR_FORCE"): return environment["CLICOLOR_FORCE"] != "0"
-        case .auto: return isTerminal && environment["TERM"] != "dumb"
+        switch (self, configured) {
+        case (.always, _): return true
+        case (.never, _): return false
+        case (.auto, _) where isSet("NO_COLOR"): return false
+        case (.auto, _) where isSet("CLICOLOR_FORCE") && environment["CLICOLOR_FORCE"] != "0":
+            return true
+        case (.auto, .always): return true
+        case (.auto, .never): return false
+        case (.auto, _): return isTerminal && environment["TERM"] != "dumb"
         }
     }
 }
@@ -99,3 +106,4 @@ enum ColorChoice: String, CaseIterable, ExpressibleByArgument {
 extension GHCBSetup: ExpressibleByArgument {}
 extension Visibility: ExpressibleByArgument {}
 extension HypervisorBehaviour: ExpressibleByArgument {}
+extension Theme: ExpressibleByArgument {}

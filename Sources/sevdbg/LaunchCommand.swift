@@ -76,14 +76,10 @@ struct LaunchCommand: ParsableCommand {
     @Flag(help: "Let the lint rules go by the GHCB specification alone.")
     var strict = false
 
-    @Option(help: "Colour the output.")
-    var color = ColorChoice.auto
-
-    @Flag(help: "Draw the terminal interface with ASCII only.")
-    var ascii = false
-
     @Option(help: "The seed of the guest's random numbers.")
     var seed: UInt64 = 0
+
+    @OptionGroup var interface: InterfaceOptions
 
     func validate() throws {
         guard guest != nil else {
@@ -143,9 +139,7 @@ extension LaunchCommand {
             StandardError.message(SessionError.guest(error).message)
             return ProgramStatus(error)
         }
-        if wantsTerminal,
-            let status = Interactive.run(configuration, ascii: ascii, usesColor: hasColor)
-        {
+        if wantsTerminal, let status = Interactive.run(configuration, interface.terminal()) {
             return status
         }
         return runBatch(configuration, commands)
@@ -180,17 +174,13 @@ extension LaunchCommand {
         Interruption.catchSignals()
         do throws(SessionError) {
             var runner = BatchRunner(
-                try Session(configuration), isJSON: json, hasColor: !json && hasColor, lints: lint)
+                try Session(configuration), isJSON: json, hasColor: !json && interface.hasColor,
+                lints: lint)
             return runner.run(commands)
         } catch {
-            StandardError.message(EscapedText.line(error.message))
+            StandardError.message(error.message)
             return ProgramStatus(error)
         }
-    }
-
-    private var hasColor: Bool {
-        let environment = Environment.values(["NO_COLOR", "CLICOLOR_FORCE", "TERM"])
-        return color.isOn(environment: environment, isTerminal: StandardOutput.isTerminal)
     }
 }
 

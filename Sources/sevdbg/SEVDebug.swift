@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// The program: `sevdbg`.
 @main
@@ -15,4 +16,29 @@ struct SEVDebug: ParsableCommand {
             """,
         version: "sevdbg 0.1.0",
         subcommands: [LaunchCommand.self, DecodeCommand.self, GuestsCommand.self])
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            leave(error)
+        }
+    }
+
+    /// Says what the parser has to say, where that may come from a file name too, and exits.
+    private static func leave(_ error: any Error) -> Never {
+        let (text, status) = (fullMessage(for: error), exitCode(for: error))
+        if status.isSuccess {
+            print(text)
+        } else if !text.isEmpty {
+            text.split(separator: "\n", omittingEmptySubsequences: false)
+                .forEach { StandardError.line(String($0)) }
+        }
+        exit(status)
+    }
+
+    private static func exit(_ status: ArgumentParser.ExitCode) -> Never {
+        Glibc.exit(status.rawValue)
+    }
 }

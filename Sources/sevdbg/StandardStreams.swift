@@ -1,5 +1,6 @@
 import Glibc
 import SystemPackage
+import VCPUControl
 
 /// Standard output, buffered; a reader that has gone ends the program quietly.
 struct StandardOutput {
@@ -34,8 +35,12 @@ struct StandardOutput {
 }
 
 enum StandardError {
-    /// Writes one line for the user; there is nothing to do where that fails.
-    static func message(_ text: String) {
-        _ = try? FileDescriptor.standardError.writeAll(Array("sevdbg: \(text)\n".utf8))
+    /// Writes one line for the user, as the program's.
+    static func message(_ text: String) { line("sevdbg: " + text) }
+
+    /// Writes one line without a control character; there is nothing to do where that fails.
+    static func line(_ text: String) {
+        let line = EscapedText.line(text) + "\n"
+        _ = try? FileDescriptor.standardError.writeAll(Array(line.utf8))
     }
 }

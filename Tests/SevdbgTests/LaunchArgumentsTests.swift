@@ -45,7 +45,20 @@ struct LaunchArgumentsTests {
         #expect(!isOn(.auto, ["NO_COLOR": "1"], true))
         #expect(isOn(.auto, ["NO_COLOR": ""], true))
         #expect(isOn(.auto, ["CLICOLOR_FORCE": "1"], false))
+        #expect(isOn(.auto, ["CLICOLOR_FORCE": "0"], true))
         #expect(!isOn(.auto, ["TERM": "dumb"], true))
+    }
+
+    @Test("the environment beats the configuration's colour")
+    func configuredColor() {
+        func isOn(_ configured: ColorChoice, _ environment: [String: String]) -> Bool {
+            ColorChoice.auto.isOn(
+                configured: configured, environment: environment, isTerminal: true)
+        }
+        #expect(!isOn(.never, [:]))
+        #expect(isOn(.always, ["TERM": "dumb"]))
+        #expect(!isOn(.always, ["NO_COLOR": "1"]))
+        #expect(isOn(.never, ["CLICOLOR_FORCE": "1"]))
     }
 
     @Test("the end of a guest decides the status")

@@ -84,7 +84,8 @@ struct Tmux {
         server = try Self.start(["-f", "/dev/null", "-L", socket, "-D"], FileHandle.nullDevice)
         let program = Bundle.main.bundleURL.appending(path: "sevdbg").path()
         let command = ([program] + arguments).map { "'\($0)'" }.joined(separator: " ")
-        let environment = "LC_ALL=C.UTF-8 TERM=screen XDG_STATE_HOME='\(self.state.path())'"
+        let folders = "XDG_CONFIG_HOME=/nonexistent XDG_STATE_HOME='\(self.state.path())'"
+        let environment = "LC_ALL=C.UTF-8 TERM=screen \(folders)"
         let shell = "\(environment) \(command); echo left with $?; exec cat"
         let session = [
             "new-session", "-d", "-x", "\(columns)", "-y", "\(rows)", "sh", "-c", shell,

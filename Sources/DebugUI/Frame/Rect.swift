@@ -75,6 +75,11 @@ package struct Rect: Sendable, Equatable {
             rows: high, columns: wide)
     }
 
+    func contains(_ position: Position) -> Bool {
+        (row..<row + rows).contains(position.row)
+            && (column..<column + columns).contains(position.column)
+    }
+
     /// Without its outermost cells.
     var inside: Rect {
         Rect(row: row + 1, column: column + 1, rows: rows - 2, columns: columns - 2)

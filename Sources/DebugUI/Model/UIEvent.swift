@@ -6,6 +6,10 @@ package enum UIEvent: Sendable, Equatable {
     /// Text that came as one piece; it is never taken for keys.
     case paste(String)
     case resize(Size)
+    /// A press of the mouse's first button.
+    case click(Position)
+    /// A turn of the mouse's wheel by a number of rows, downwards.
+    case wheel(Position, rows: Int)
     /// What the session reported since the last time.
     case session([SessionEvent])
     /// A command goes on: the guest where it could be seen, and the time since it began.

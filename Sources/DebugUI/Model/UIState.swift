@@ -31,6 +31,7 @@ package struct UIState: Sendable {
 
     package var size: Size
     package var glyphs: Glyphs
+    package var keyMap: KeyMap
     /// The symbols that a command line is completed with.
     package var symbols: [String]
 
@@ -76,10 +77,12 @@ package struct UIState: Sendable {
     package var history: [String] = []
 
     package init(
-        size: Size, glyphs: Glyphs = .unicode, symbols: [String] = [], history: [String] = []
+        size: Size, glyphs: Glyphs = .unicode, keyMap: KeyMap = KeyMap(), symbols: [String] = [],
+        history: [String] = []
     ) {
         self.size = size
         self.glyphs = glyphs
+        self.keyMap = keyMap
         self.symbols = symbols
         self.history = history
     }

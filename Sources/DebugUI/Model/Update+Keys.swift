@@ -16,7 +16,7 @@ extension UIState {
         let before = message
         message = nil
         if answer != nil, let effects = press(inAnswer: key) { return effects }
-        let effects = KeyMap.standard[key]?.run(&self) ?? []
+        let effects = keyMap[key]?.run(&self) ?? []
         // What was wrong with the last line helps to write the next one.
         if case .commandLine = mode, before?.isError ?? false { message = before }
         return effects

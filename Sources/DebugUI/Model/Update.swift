@@ -15,6 +15,8 @@ extension UIState {
         case .key(let key): return press(key)
         case .paste(let text): paste(text)
         case .resize(let size): self.size = size
+        case .click(let position): click(position)
+        case .wheel(let position, let rows): turnWheel(at: position, rows: rows)
         case .session(let events): for event in events { receive(event) }
         case .running(let progress, let elapsed): receive(progress, at: elapsed)
         case .notice(let text): complain(text)

@@ -46,17 +46,31 @@ struct PasteKeys {
     static let limit = 4096
 
     /// What switches it on and off; empty where the terminal cannot do it.
-    var enable: [UInt8] = []
-    var disable: [UInt8] = []
+    let enable = Self.sequence("BE", "\u{1b}[?2004h")
+    let disable = Self.ending
 
-    /// Reads the terminal's description; user_caps(5): BE, BD, PS, PE.
+    /// Switches the marks of the terminal into keys.
     init() {
-        let marks = ["PS", "PE"].map(Capability.bytes)
-        guard marks.allSatisfy({ !$0.isEmpty }) else { return }
-        (enable, disable) = (Capability.bytes("BE"), Capability.bytes("BD"))
-        for (mark, code) in zip(marks, [Self.start, Self.end]) {
+        let marks = [
+            Self.sequence("PS", "\u{1b}[200~"): Self.start,
+            Self.sequence("PE", "\u{1b}[201~"): Self.end,
+        ]
+        for (mark, code) in marks where !mark.isEmpty {
             unsafe cncurses_define_key(mark.map { CChar(bitPattern: $0) } + [0], code)
         }
+    }
+
+    /// What switches it off.
+    static var ending: [UInt8] { sequence("BD", "\u{1b}[?2004l") }
+
+    /// What the terminal's description says, user_caps(5), or what all terminals do that can paste.
+    ///
+    /// Many descriptions have nothing, screen's among them, and terminals of ECMA-48 skip a mode that
+    /// they do not know.
+    private static func sequence(_ name: String, _ standard: String) -> [UInt8] {
+        let bytes = Capability.bytes(name)
+        let isStandard = Capability.bytes("cup").starts(with: "\u{1b}[".utf8)
+        return bytes.isEmpty && isStandard ? Array(standard.utf8) : bytes
     }
 }
 

@@ -12,9 +12,16 @@ final class NcursesTerminal: Terminal {
     private let palette: Palette
     private let paste: PasteKeys
     private let signals: SignalDescriptor
+    /// What ncurses writes to.
+    private let screen: Int32
     /// What has been pasted, while more is to come.
     private var pasted: [Unicode.Scalar]?
+    /// Milliseconds without a byte of it.
+    private var silence: Int32 = 0
     private var isOpen = true
+
+    /// A paste whose end does not come is over after so many milliseconds of silence.
+    private static let pasteSilence: Int32 = 2000
 
     /// Larger screens are used up to here.
     private static let maximum = Size(columns: 1000, rows: 500)
@@ -33,19 +40,22 @@ final class NcursesTerminal: Terminal {
     }
 
     /// Takes over the terminal.
-    init(signals: consuming SignalDescriptor, usesColor: Bool) throws(TerminalError) {
+    init(
+        _ options: TerminalOptions, signals: consuming SignalDescriptor
+    ) throws(TerminalError) {
         self.signals = signals
         isUTF8 = cncurses_set_locale()
         // ncurses would take these for the size, and never see another.
         _ = unsafe unsetenv("LINES")
         _ = unsafe unsetenv("COLUMNS")
-        TerminalGuard.prepare(ending: Self.ending)
+        screen = TerminalGuard.prepare(ending: Self.ending(usesMouse: options.usesMouse))
         TerminalGuard.arm()
-        guard cncurses_open() else {
+        guard cncurses_open(screen) else {
             TerminalGuard.disarm()
             throw .notOpened
         }
-        palette = Palette(usesColor: usesColor)
+        if options.usesMouse { cncurses_use_mouse() }
+        palette = Palette(options.theme, usesColor: options.usesColor)
         paste = PasteKeys()
         size = Self.maximum
         size = currentSize()
@@ -55,8 +65,11 @@ final class NcursesTerminal: Terminal {
     deinit { close() }
 
     /// What puts any terminal back that ncurses has used.
-    private static var ending: [UInt8] {
-        ["BD", "rmkx", "sgr0", "op", "cnorm", "rmcup"].flatMap(Capability.bytes)
+    private static func ending(usesMouse: Bool) -> [UInt8] {
+        // What ncurses itself says where the description has a mouse; user_caps(5): XM.
+        let mouse = usesMouse && !Capability.bytes("kmous").isEmpty ? "\u{1b}[?1006;1000l" : ""
+        return PasteKeys.ending + mouse.utf8
+            + ["rmkx", "sgr0", "op", "cnorm", "rmcup"].flatMap(Capability.bytes)
     }
 
     /// Gives the terminal back for good.
@@ -74,7 +87,7 @@ final class NcursesTerminal: Terminal {
 
     private func send(_ bytes: [UInt8]) {
         // The array outlives the call.
-        _ = unsafe write(STDOUT_FILENO, bytes, bytes.count)
+        _ = unsafe write(screen, bytes, bytes.count)
     }
 
     // MARK: Output
@@ -105,13 +118,14 @@ final class NcursesTerminal: Terminal {
     func suspend() {
         leave()
         signals.stop()
-        TerminalGuard.arm()
         enter()
     }
 
     /// Takes the terminal again after somebody else had it.
     private func enter() {
+        // In the background this stops the process until the terminal is its own again.
         reset_prog_mode()
+        TerminalGuard.arm()
         size = currentSize()
         clear()
         refresh()
@@ -126,8 +140,9 @@ final class NcursesTerminal: Terminal {
         var entries = [STDIN_FILENO, signals.descriptor, descriptor].map {
             pollfd(fd: $0, events: input, revents: 0)
         }
-        let count = unsafe poll(&entries, 3, milliseconds ?? -1)
-        guard count > 0 else { return nil }
+        let limit = pasted == nil ? milliseconds : min(milliseconds ?? .max, Self.pasteSilence)
+        let count = unsafe poll(&entries, 3, limit ?? -1)
+        guard count > 0 else { return count == 0 ? endSilentPaste(after: limit ?? 0) : nil }
         if entries[1].revents != 0, let signal = signals.next() { return take(signal) }
         guard entries[0].revents != 0 else { return nil }
         let isGone = entries[0].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0
@@ -168,16 +183,38 @@ final class NcursesTerminal: Terminal {
 
     private func take(code: Int32) -> TerminalInput? {
         switch code {
-        case PasteKeys.start: pasted = []
-        case PasteKeys.end:
-            defer { pasted = nil }
-            return pasted.map { .paste(String(String.UnicodeScalarView($0))) }
+        case PasteKeys.start: (pasted, silence) = ([], 0)
+        case PasteKeys.end: return endPaste()
+        case KEY_MOUSE: return mouse()
         default: return pasted == nil ? Key(code: code).map { .key($0) } : nil
         }
         return nil
     }
 
+    private func endPaste() -> TerminalInput? {
+        defer { (pasted, silence) = (nil, 0) }
+        return pasted.map { .paste(String(String.UnicodeScalarView($0))) }
+    }
+
+    private func mouse() -> TerminalInput? {
+        var (row, column) = (Int32(0), Int32(0))
+        let button = unsafe cncurses_mouse(&row, &column)
+        let position = Position(row: Int(row), column: Int(column))
+        switch button {
+        case 1: return .click(position)
+        case 4: return .wheel(position, rows: -3)
+        case 5: return .wheel(position, rows: 3)
+        default: return nil
+        }
+    }
+
+    private func endSilentPaste(after milliseconds: Int32) -> TerminalInput? {
+        silence += milliseconds
+        return silence >= Self.pasteSilence ? endPaste() : nil
+    }
+
     private func collect(_ value: UInt32) {
+        silence = 0
         guard let count = pasted?.count, count < PasteKeys.limit else { return }
         pasted?.append(Unicode.Scalar(value) ?? "?")
     }

@@ -24,6 +24,9 @@ package protocol Terminal: AnyObject {
 package enum TerminalInput: Sendable, Equatable {
     case key(Key)
     case paste(String)
+    case click(Position)
+    /// A turn of the wheel by a number of rows, downwards.
+    case wheel(Position, rows: Int)
     case resized
     /// The terminal shows something else: everything has to be written anew.
     case damaged

@@ -66,6 +66,8 @@ package struct TerminalLoop<Screen: Terminal> {
         switch input {
         case .key(let key): take(UIEvent.key(key))
         case .paste(let text): take(UIEvent.paste(text))
+        case .click(let position): take(UIEvent.click(position))
+        case .wheel(let position, let rows): take(UIEvent.wheel(position, rows: rows))
         case .interrupt: take(UIEvent.key(.control("c")))
         case .suspend: perform(.suspend)
         case .resized, .damaged: repaint()

@@ -1,11 +1,18 @@
 package import VCPUControl
 
-/// What the command line says about the terminal.
+/// What the command line and the configuration say about the terminal.
 package struct TerminalOptions: Sendable {
     /// Where the terminal has colours; the caller has asked `--color` and `NO_COLOR`.
-    package var usesColor: Bool
+    package var usesColor = true
+    package var theme = Theme.default
     /// Draw lines with ASCII even where the locale has UTF-8.
-    package var isASCII: Bool
+    package var isASCII = false
+    /// Take clicks and the wheel; the terminal's own selection then needs Shift.
+    package var usesMouse = false
+    package var keyMap = KeyMap()
+    /// The pane that has the keys first, and whether it has the screen alone.
+    package var focus = Pane.code
+    package var isZoomed = false
     /// The symbols that a command line is completed with.
     package var symbols: [String] = []
     /// The command lines of other times, oldest first.
@@ -15,8 +22,15 @@ package struct TerminalOptions: Sendable {
     /// Keeps a command line for the next time; says what is wrong where it cannot.
     package var remember: @Sendable (String) -> String? = { _ in nil }
 
-    package init(usesColor: Bool = true, isASCII: Bool = false) {
-        (self.usesColor, self.isASCII) = (usesColor, isASCII)
+    package init() {}
+
+    fileprivate func state(_ size: Size, isUTF8: Bool) -> UIState {
+        let glyphs = isUTF8 && !isASCII ? Glyphs.unicode : .ascii
+        var state = UIState(
+            size: size, glyphs: glyphs, keyMap: keyMap, symbols: symbols, history: history)
+        (state.focus, state.isZoomed) = (focus, isZoomed)
+        if let notice { state.complain(notice) }
+        return state
     }
 }
 
@@ -53,12 +67,8 @@ package enum TerminalProgram {
     ) throws(TerminalError) -> End? {
         let end: End?
         do throws(TerminalError) {
-            let terminal = try NcursesTerminal(signals: signals, usesColor: options.usesColor)
-            let glyphs = terminal.isUTF8 && !options.isASCII ? Glyphs.unicode : .ascii
-            var state = UIState(
-                size: terminal.size, glyphs: glyphs, symbols: options.symbols,
-                history: options.history)
-            if let notice = options.notice { state.complain(notice) }
+            let terminal = try NcursesTerminal(options, signals: signals)
+            let state = options.state(terminal.size, isUTF8: terminal.isUTF8)
             var loop = TerminalLoop(terminal, engine, state, remember: options.remember)
             loop.run()
             terminal.close()

@@ -11,13 +11,15 @@ enum HelpView {
     static func rows(_ state: UIState) -> [StyledText] {
         let pane = state.focus
         let head = StyledText("Pane \(pane.number) \(pane.title)", .strong)
-        return [head] + pane.help.map(row) + [StyledText()] + keys(width: state.size.columns)
+        return [head] + pane.help.map { row($0.mark, $0.meaning) } + [StyledText()]
+            + keys(state.keyMap, width: state.size.columns)
     }
 
-    private static func keys(width: Int) -> [StyledText] {
-        let left = rows(of: .guest) + [StyledText()] + rows(of: .pane)
+    private static func keys(_ keyMap: KeyMap, width: Int) -> [StyledText] {
+        let left = rows(of: .guest, keyMap) + [StyledText()] + rows(of: .pane, keyMap)
         let right =
-            rows(of: .screen) + [StyledText(), StyledText("Marks", .strong)] + marks.map(row)
+            rows(of: .screen, keyMap) + [StyledText(), StyledText("Marks", .strong)]
+            + marks.map { row($0.mark, $0.meaning) }
         let column = (left.map(\.width).max() ?? 0) + 2
         guard column + (right.map(\.width).max() ?? 0) <= width - 4 else {
             return left + [StyledText()] + right
@@ -30,13 +32,15 @@ enum HelpView {
         }
     }
 
-    private static func rows(of group: Action.Group) -> [StyledText] {
-        let actions = Action.all.filter { $0.group == group }
-        return [StyledText(group.rawValue, .strong)] + actions.map { row($0.keyNames, $0.help) }
+    private static func rows(of group: Action.Group, _ keyMap: KeyMap) -> [StyledText] {
+        let actions = keyMap.actions.filter { $0.group == group }
+        let width = actions.map(\.keyNames.unicodeScalars.count).max() ?? 0
+        return [StyledText(group.rawValue, .strong)]
+            + actions.map { row($0.keyNames, $0.help, width) }
     }
 
-    private static func row(_ key: String, _ help: String) -> StyledText {
-        StyledText(key.padded(8), .key) + StyledText(" " + help)
+    private static func row(_ key: String, _ help: String, _ width: Int = 8) -> StyledText {
+        StyledText(key.padded(max(8, width)), .key) + StyledText(" " + help)
     }
 
     /// Rows of the help that a screen shows at once.

@@ -5,8 +5,8 @@ extension Frame {
             return drawRun(state, in: area)
         }
         var line = StyledText()
-        let help = Self.hint(KeyMap.standard["?"])
-        for action in Action.all where action.name != "help" {
+        let help = Self.hint(state.keyMap[named: "help"])
+        for action in state.keyMap.actions where action.name != "help" {
             let hint = Self.hint(action)
             guard hint.width > 0 else { continue }
             guard line.width + hint.width + help.width <= area.columns else { break }

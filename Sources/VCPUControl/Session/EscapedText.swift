@@ -44,11 +44,15 @@ package enum EscapedText {
         return text?.unicodeScalars.first
     }
 
-    /// Neither a control character nor one that reorders or hides the text around it.
-    private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+    /// Whether a scalar has a place of its own in a line: no control character, and none that
+    /// reorders, hides or overstrikes the text around it, or that no standard gives a meaning.
+    static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.isASCII { return (0x20...0x7e).contains(scalar.value) }
         switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: false
-        default: true
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse,
+            .unassigned, .nonspacingMark, .enclosingMark:
+            return false
+        default: return !scalar.properties.isDefaultIgnorableCodePoint
         }
     }
 

@@ -76,7 +76,7 @@ package enum JSONValue: Sendable, Equatable {
         output += "\"".utf8
     }
 
-    /// RFC 8259, section 7; DEL and the C1 controls too, for a terminal obeys them.
+    /// RFC 8259, section 7; all else too that is not harmless where a terminal shows it.
     private static func escape(_ scalar: Unicode.Scalar) -> String? {
         switch scalar {
         case "\"": "\\\""
@@ -86,8 +86,8 @@ package enum JSONValue: Sendable, Equatable {
         case "\t": "\\t"
         case "\u{8}": "\\b"
         case "\u{c}": "\\f"
-        case "\0"..."\u{1f}", "\u{7f}"..."\u{9f}": "\\u" + scalar.value.hexDigits(4)
-        default: nil
+        case _ where EscapedText.isHarmless(scalar): nil
+        default: String(scalar).utf16.map { "\\u" + $0.hexDigits(4) }.joined()
         }
     }
 }
