@@ -36,9 +36,18 @@ private struct ConfigurationReader {
     private static let maximumErrors = 20
 
     init(_ text: String) {
+        let text = text.replacing("\r\n", with: "\n")
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map {
             // The parser's text ends at a NUL; as a space within a line it breaks nothing else.
             String($0).replacing("\0", with: "\u{fffd}")
+        }
+        for index in lines.indices {
+            guard let column = Self.brokenHeader(lines[index]) else { continue }
+            problems.append(
+                .init(
+                    place: TOMLPlace(line: index + 1, column: column),
+                    reason: "this is no table header: a name has to follow the bracket"))
+            lines[index] = ""
         }
         for _ in 0..<Self.maximumErrors {
             do {
@@ -55,6 +64,19 @@ private struct ConfigurationReader {
             }
         }
         (table, self.text) = (TOMLTable(), "")
+    }
+
+    /// Where a line has something in the place of a table's name: the parser aborts the process there.
+    private static func brokenHeader(_ line: String) -> Int? {
+        let blanks = line.prefix { $0.isWhitespace || $0 == "\u{feff}" }
+        let header = line.dropFirst(blanks.count)
+        guard header.first == "[" else { return nil }
+        let name = header.drop { $0 == "[" || $0.isWhitespace }
+        let brackets = header.prefix { $0 == "[" }.count
+        let isName = name.first.map {
+            $0.isASCII && ($0.isLetter || $0.isNumber || "-_\"']".contains($0))
+        }
+        return brackets > 2 || isName == false ? blanks.count + 1 : nil
     }
 
     /// The parser's words without its own prefix.
@@ -123,7 +145,7 @@ private struct ConfigurationReader {
         let keys = texts.map(Key.init(name:))
         if let index = keys.firstIndex(of: nil) {
             return reject(
-                "\(texts[index].debugDescription) is no key; the help shows how they are called")
+                "\"\(texts[index])\" is no key; the help shows how they are called")
         }
         if keys.contains(.control("c")), name != "interrupt" {
             return reject("^C always interrupts the guest")

@@ -64,7 +64,7 @@ struct CommandLineTerminalTests {
 
     @Test("m says what it did, and d shows two setups", arguments: TerminalTests.sizes)
     func setups(columns: Int, rows: Int) throws {
-        let terminal = try open("hello", "--break", "put_line", columns: columns, rows: rows)
+        let terminal = try open("hello", "--break", "guest_code", columns: columns, rows: rows)
         defer { terminal.close() }
         try terminal.press("m")
         try terminal.wait(for: "relaunched under host; 1 breakpoint kept; was trampoline")
@@ -81,7 +81,8 @@ struct CommandLineTerminalTests {
 
     @Test("a running guest is live, and stops at Ctrl-C", arguments: TerminalTests.sizes)
     func live(columns: Int, rows: Int) throws {
-        let terminal = try open("spin", columns: columns, rows: rows)
+        let terminal = try open(
+            "spin", "--args", "1000000000000", columns: columns, rows: rows)
         defer { terminal.close() }
         try terminal.press("c")
         try terminal.wait(for: "/s  ")
@@ -98,7 +99,7 @@ struct CommandLineTerminalTests {
 
     @Test("compare of a guest that never ends is stopped by Ctrl-C, and the guest stays")
     func interruptedComparison() throws {
-        let terminal = try open("spin")
+        let terminal = try open("spin", "--args", "1000000000000")
         defer { terminal.close() }
         try terminal.type(":compare pool host")
         try terminal.press("Enter")

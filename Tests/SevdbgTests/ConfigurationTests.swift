@@ -64,7 +64,8 @@ struct ConfigurationTests {
         let expected = [
             ("1:1", "theme has to be \"default\", \"light\" or \"mono\""),
             ("2:1", "there is no setting colour"), ("3:1", "ascii has to be true or false"),
-            ("5:", ""), ("7:3", "layout.focus has to be"), ("8:1", "no setting layout.size"),
+            ("5:", "could not determine value type"), ("7:3", "layout.focus has to be"),
+            ("8:1", "no setting layout.size"),
             ("10:1", "there is no action jump"), ("11:1", "\"F13\" is no key"),
             ("12:1", "quit needs a key"), ("13:1", "^C always interrupts"),
             ("14:1", "keys.up has to be a key or a list"),
@@ -75,6 +76,11 @@ struct ConfigurationTests {
         for (problem, (place, reason)) in zip(problems, expected) {
             #expect(problem.hasPrefix(place) && problem.contains(reason), "\(problem)")
         }
+    }
+
+    @Test("lines may end as other systems end them")
+    func lineEnds() {
+        #expect(problems("ascii = true\r\ncolour = 1\r\n").first?.hasPrefix("2:1: ") == true)
     }
 
     @Test("a key that two lines bind is a mistake of the later one")
@@ -92,7 +98,8 @@ struct ConfigurationTests {
         let bytes = String(decoding: (0...255).map { UInt8($0) }, as: UTF8.self)
         for text in [
             bytes, String(repeating: "[", count: 10_000), "a = \"\u{0}\"",
-            String(repeating: "= 1\n", count: 1000), "theme = \"\u{1b}[2J\"",
+            String(repeating: "= 1\n", count: 1000), "theme = \"\u{1b}[2J\"", "[[[", "  [ \u{1b}]",
+            "[#]", "[=", "[[\t,", "\u{a0}[é]",
         ] {
             #expect(!Configuration(text).problems.isEmpty)
         }
@@ -144,7 +151,7 @@ struct ConfigurationTests {
         let terminal = try PseudoTerminal(["launch", "hello", "--config", file.path()])
         try terminal.wait(for: "at entry")
         #expect(terminal.contains("\(file.path()):2:1: theme has to be"))
-        #expect(terminal.contains("error: \(file.path().prefix(20))"))
+        try terminal.wait(for: "error: \(file.path().prefix(20))")
         try terminal.type("\u{1b}[20~")
         try terminal.wait(for: "stopped: step")
         try terminal.type("qy")

@@ -22,7 +22,7 @@ struct DocumentedScreensTests {
             name: "vmgexit", guest: "hello", rows: 26, keys: ["g"], awaited: "stopped: vmgexit"),
         Screen(
             name: "finding", guest: "bug-cpuid-rcx", rows: 40, keys: ["c"], awaited: "ended:"),
-        Screen(name: "help", guest: "hello", rows: 40, keys: ["?"], awaited: "sevdbg keys"),
+        Screen(name: "help", guest: "hello", rows: 40, keys: ["?"], awaited: "sevdbg help"),
     ]
 
     private static let root = URL(filePath: #filePath).deletingLastPathComponent()

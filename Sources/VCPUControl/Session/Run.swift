@@ -33,7 +33,7 @@ struct Run {
         switch goal {
         case .instructions(let end): end == .max ? nil : end - min(end, done)
         case .breakpoints(let remaining), .exchanges(_, let remaining):
-            remaining > 1 && remaining < .max ? remaining : nil
+            remaining == .max ? nil : remaining
         case .walk(let walk):
             if case .instructions(let remaining) = walk.goal { remaining } else { nil }
         case .place: nil

@@ -56,8 +56,9 @@ extension Session {
         if let budget = run.budget {
             return budget.extent(instructions, exchanges.count)
         }
+        // Of one there is no part to be shown.
+        guard let total = run.total, total > 1 else { return nil }
         let left = Run.distance(run.goal, machine.instructions(of: run.vcpu)) ?? 0
-        guard let total = run.total, total > 0 else { return nil }
         return .init(done: total - min(total, left), total: total)
     }
 }

@@ -24,7 +24,7 @@ struct CompletionTests {
             ("p/x $gs_", ["$gs_base"]), ("set $rb", ["$rbp", "$rbx"]),
             ("set $rax = g", ["get", "guest_code"]), ("info re", ["registers"]),
             ("info registers xcr", ["xcr0"]), ("info ghcb ", []), ("vg mmio_r", ["MMIO_READ"]),
-            ("vg !CPUID,po", ["port="]), ("vg CPUID 2", []), ("vcpu ", ["0", "1", "2"]),
+            ("vg !CPUID,po", ["POPF", "port="]), ("vg CPUID 2", []), ("vcpu ", ["0", "1", "2"]),
             ("delete ", ["1", "2", "10"]), ("delete 1 ", ["2", "10"]),
             ("ghcb ", ["host", "pool", "trampoline"]), ("ghcb pool ", []),
             ("compare pool ", ["host", "trampoline"]), ("help comp", ["compare"]),
