@@ -48,7 +48,11 @@ let package = Package(
             name: "CPseudoTerminal", path: "Tests/CPseudoTerminal",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .testTarget(
-            name: "VCPUControlTests", dependencies: ["VCPUControl", "CNativeOracle", "CZydis"],
+            name: "VCPUControlTests",
+            dependencies: [
+                "VCPUControl", "CKVM", "CNativeOracle", "CZydis",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "DebugUITests", dependencies: ["DebugUI", "VCPUControl"],
