@@ -189,6 +189,7 @@ extension SetupListing {
             .init("entry", .hex(entry.rawValue)),
             .init("cBit", .number(cBit)),
             .init("protectedState", .bool(!machine.seesProtectedState)),
+            .init("differences", .array(machine.differences.map(JSONValue.string))),
         ]
     }
 }
