@@ -40,7 +40,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "Benchmark", dependencies: ["VCPUControl"], path: "Tests/Benchmark",
-            exclude: ["unicorn.c", "terminal.c"], swiftSettings: strict),
+            exclude: ["kvm.c", "terminal.c", "unicorn.c"], swiftSettings: strict),
         .target(
             name: "CNativeOracle", path: "Tests/CNativeOracle",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),

@@ -38,6 +38,9 @@ enum GuestCorpus {
     /// Programs that only a virtual machine can run: a file beside the source says what they print.
     static let singles = ["exceptions", "handler", "paging", "shared", "smp", "user"]
 
+    /// Whether this process may open /dev/kvm.
+    static var hasKVM: Bool { FileManager.default.isWritableFile(atPath: "/dev/kvm") }
+
     static let sources = URL(filePath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Guests")
 
@@ -82,12 +85,14 @@ enum GuestCorpus {
         var output: String
     }
 
-    /// Runs a guest on the emulator and keeps what it wrote to its console.
-    static func launch(_ guest: URL, _ options: [String] = []) throws -> Run {
+    /// Runs a guest on a machine and keeps what it wrote to its console.
+    static func launch(
+        _ guest: URL, _ options: [String] = [], machine: String = "emulator"
+    ) throws -> Run {
         let sevdbg = Bundle.main.bundleURL.appending(path: "sevdbg").path()
         let launched = try run(
             sevdbg,
-            ["launch", guest.path(), "--batch", "--json", "--machine", "emulator"] + options)
+            ["launch", guest.path(), "--batch", "--json", "--machine", machine] + options)
         let text = try launched.text.split(separator: "\n").compactMap { line in
             let record = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
             return record?["type"] as? String == "console" ? record?["text"] as? String : nil

@@ -24,18 +24,19 @@ extension EmulatedVCPU {
     ///
     /// Such an instruction raises no exception, leaves the TLB and the form of every page as they
     /// are, and does the same with RFLAGS.TF set. All others are a matter for the model: those that
-    /// SEV-ES intercepts, those of the system, those that can fault by their values, and those that
-    /// not every KVM's own emulator knows (VEX, LZCNT).
+    /// SEV-ES intercepts, those of the system, those that can fault by their values, those that
+    /// not every KVM's own emulator knows (VEX, LZCNT), and those that PVM does not stop behind
+    /// (ENDBR64, a NOP).
     mutating func isPlain(_ i: Instruction) -> Bool {
         guard !flags.trap else { return false }
         switch i.operation {
         case .undecoded, .unimplemented, .system, .breakpoint, .undefined, .tooLong, .vmgexit,
             .div, .idiv, .pushf, .popf, .enter, .rdrand, .touch, .xlat, .cmpxchg8b, .cmpxchg16b,
-            .movs, .stos, .lods, .cmps, .scas, .bt, .bts, .btr, .btc, .lzcnt, .tzcnt, .popcnt,
+            .movs, .stos, .lods, .cmps, .scas, .nop, .bt, .bts, .btr, .btc, .lzcnt, .tzcnt, .popcnt,
             .andn, .bextr, .blsi, .blsmsk, .blsr, .bzhi, .mulx, .pdep, .pext, .rorx, .sarx, .shlx,
             .shrx, .adcx, .adox, .movbe:
             return false
-        case .lea, .lea32, .lea64, .nop: return true
+        case .lea, .lea32, .lea64: return true
         case .vector: return isPlainVector(i)
         case .push, .push64r: return !i.hasMemory && isKnown(gpr[4] &- 8, 8, isWrite: true)
         case .pop, .pop64r: return !i.hasMemory && isKnown(gpr[4], 8, isWrite: false)

@@ -17,12 +17,18 @@ internal import CKVM
     /// Builds the VM of a launch plan, whose C-bit has to be `cBit()`.
     ///
     /// - Throws: `.refused` where KVM is not to be had or cannot do what is needed, with what mends it.
-    package init(
+    package convenience init(
         _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(), seed: UInt64 = 0
     ) throws(MachineError) {
-        try super.init(plan, interrupt: interrupt, seed: seed)
+        try self.init(plan, interrupt: interrupt, seed: seed, on: LinuxSyscalls())
+    }
+
+    init(
+        _ plan: LaunchPlan, interrupt: InterruptFlag, seed: UInt64, on syscalls: any KVMSyscalls
+    ) throws(MachineError) {
+        try super.init(plan, visibility: .full, interrupt: interrupt, seed: seed)
         do throws(KVMError) {
-            processors = try makeProcessors(plan)
+            processors = try makeProcessors(try SystemFD(syscalls))
         } catch { throw .refused(error.message) }
     }
 
@@ -41,8 +47,9 @@ internal import CKVM
         return bits
     }
 
-    private func makeProcessors(_ plan: LaunchPlan) throws(KVMError) -> [KVMProcessor] {
-        let system = try SystemFD()
+    private func makeProcessors(
+        _ system: borrowing SystemFD
+    ) throws(KVMError) -> [KVMProcessor] {
         try Self.check(system)
         let cpuid = try system.supportedCPUID()
         let vm = try system.makeVM()
@@ -50,12 +57,23 @@ internal import CKVM
             unsafe try vm.setMemory(
                 slot: slot.rawValue, at: address, size: guest.size, host: guest.base)
         }
+        try Self.fence(vm)
         var processors: [KVMProcessor] = []
         for number in 0..<vcpuCount {
             processors.append(
                 try KVMProcessor(try vm.makeVCPU(number), cpuid: cpuid, interrupt: interrupt))
         }
         return processors
+    }
+
+    /// Makes an access to an MSR that should never have reached KVM an exit that is reported.
+    private static func fence(_ vm: borrowing VMFD) throws(KVMError) {
+        let reasons =
+            KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN
+            | KVM_MSR_EXIT_REASON_FILTER
+        guard try vm.extensionValue(KVM_CAP_X86_MSR_FILTER) > 0 else { return }
+        try vm.enable(KVM_CAP_X86_USER_SPACE_MSR, UInt64(reasons))
+        try vm.denyAllMSRs()
     }
 
     private static func check(_ system: borrowing SystemFD) throws(KVMError) {
@@ -70,13 +88,16 @@ internal import CKVM
         }
     }
 
+    /// Instructions that KVM has executed, of all vCPUs.
+    package var stepsOfKVM: UInt64 { processors.map(\.executed).reduce(0, &+) }
+
     package override var traits: MachineTraits {
         var traits = super.traits
         traits.name = "kvm"
         traits.differences = [
             "nothing is encrypted, measured or attested",
             "KVM executes what touches registers and known memory, one instruction at a time"
-                + " (\(processors.map(\.executed).reduce(0, &+)) so far)",
+                + " (\(stepsOfKVM) so far)",
             "the model of the emulator executes all else: system instructions, #VC, VMGEXIT,"
                 + " exceptions, strings",
             "the time stamp counts instructions, RDRAND has a seed",

@@ -82,26 +82,39 @@ extension kvm_dtable {
     }
 }
 
-/// Unsafe: XMM registers are an array of C.
+/// Unsafe: the XSAVE area is an array of C; offsets are those of APM volume 2, 11.5.
 extension VectorState {
-    /// Takes the SSE state; the model alone has that of the x87.
-    mutating func take(_ registers: kvm_fpu) {
-        unsafe withUnsafeBytes(of: registers.xmm) { bytes in
-            for number in 0..<16 {
-                self[UInt8(number)] = unsafe bytes.loadUnaligned(
-                    fromByteOffset: number * 16, as: XMM.self)
-            }
-        }
-        mxcsr = MXCSR(rawValue: registers.mxcsr & MXCSR.mask) ?? mxcsr
+    private enum Offset {
+        static let mxcsr = 24
+        static let xmm = 160
+        /// XSTATE_BV, in which bits 0 and 1 stand for x87 and SSE.
+        static let components = 512
     }
 
-    mutating func put(into registers: inout kvm_fpu) {
-        for number in 0..<16 {
-            let value = self[UInt8(number)]
-            unsafe withUnsafeMutableBytes(of: &registers.xmm) {
-                unsafe $0.storeBytes(of: value, toByteOffset: number * 16, as: XMM.self)
+    /// Takes the SSE state; the model alone has that of the x87.
+    ///
+    /// `KVM_GET_FPU` would not do: it leaves MXCSR out.
+    mutating func take(_ area: kvm_xsave) {
+        unsafe withUnsafeBytes(of: area.region) { bytes in
+            for number in 0..<16 {
+                self[UInt8(number)] = unsafe bytes.loadUnaligned(
+                    fromByteOffset: Offset.xmm + number * 16, as: XMM.self)
             }
+            let control = unsafe bytes.load(fromByteOffset: Offset.mxcsr, as: UInt32.self)
+            mxcsr = MXCSR(rawValue: control & MXCSR.mask) ?? mxcsr
         }
-        registers.mxcsr = mxcsr.rawValue
+    }
+
+    mutating func put(into area: inout kvm_xsave) {
+        unsafe withUnsafeMutableBytes(of: &area.region) { bytes in
+            for number in 0..<16 {
+                unsafe bytes.storeBytes(
+                    of: self[UInt8(number)], toByteOffset: Offset.xmm + number * 16, as: XMM.self)
+            }
+            unsafe bytes.storeBytes(of: mxcsr.rawValue, toByteOffset: Offset.mxcsr, as: UInt32.self)
+            let components = unsafe bytes.load(fromByteOffset: Offset.components, as: UInt64.self)
+            unsafe bytes.storeBytes(
+                of: components | 3, toByteOffset: Offset.components, as: UInt64.self)
+        }
     }
 }
