@@ -26,7 +26,13 @@ struct ForeignGuestTests {
         .enabled(if: GuestCorpus.hasKVM, "needs /dev/kvm"), .timeLimit(.minutes(10)),
         arguments: GuestCorpus.configurations(of: "gcc").prefix(1))
     func kvm(_ configuration: GuestCorpus.Configuration) throws {
-        try Self.check(configuration, machine: "kvm")
+        let left = GuestCorpus.wantsAll ? [] : GuestCorpus.long
+        if !left.isEmpty {
+            print(
+                "on KVM without \(left.sorted().joined(separator: ", ")): too many steps;"
+                    + " SEVDBG_GUESTS=all has them")
+        }
+        try Self.check(configuration, machine: "kvm", without: left)
     }
 
     @Test(
@@ -42,13 +48,14 @@ struct ForeignGuestTests {
 
     /// Runs every program of a configuration: beside its native twin, or against its known text.
     private static func check(
-        _ configuration: GuestCorpus.Configuration, machine: String = "emulator"
+        _ configuration: GuestCorpus.Configuration, machine: String = "emulator",
+        without left: Set<String> = []
     ) throws {
         let twins = GuestCorpus.twins.flatMap { ["\($0).elf", "\($0).native"] }
         let files = twins + GuestCorpus.singles.map { "\($0).elf" }
         let folder = try GuestCorpus.build(files.map { "\(configuration.name)/\($0)" })
         defer { try? FileManager.default.removeItem(at: folder) }
-        for program in GuestCorpus.twins + GuestCorpus.singles {
+        for program in GuestCorpus.twins + GuestCorpus.singles where !left.contains(program) {
             let built = folder.appending(path: "\(configuration.name)/\(program)").path()
             let isTwin = GuestCorpus.twins.contains(program)
             let expected =

@@ -7,8 +7,7 @@ extension EmulatedVCPU {
     /// Executes up to `limit` instructions.
     ///
     /// Exceptions are delivered to the guest and do not count. A vCPU that stands on a breakpoint
-    /// executes that instruction first.
-    /// - Parameter deliveries: deliveries in a row after which the run ends, too.
+    /// executes that instruction first. So many deliveries in a row end the run, too.
     mutating func run(
         limit: UInt64, deliveries deliveryLimit: Int = EmulatedVCPU.deliveryLimit
     ) -> CoreExit {

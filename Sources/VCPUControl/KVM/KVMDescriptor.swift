@@ -36,10 +36,8 @@ struct KVMDescriptor: ~Copyable {
 
     /// Makes an ioctl with a struct that has entries behind it.
     ///
-    /// - Parameters:
-    ///   - header: makes the struct for a number of entries.
-    ///   - count: reads how many there are, when KVM is done.
-    /// - Returns: what the ioctl returns, and the entries as KVM leaves them.
+    /// `header` makes the struct for a number of entries, `count` reads how many there are when KVM
+    /// is done. Returns what the ioctl returns, and the entries as KVM leaves them.
     func exchange<Header, Entry>(
         _ call: (UnsafeMutablePointer<Header>?) -> ckvm_call, _ entries: [Entry],
         header: (UInt32) -> Header, count: (Header) -> UInt32

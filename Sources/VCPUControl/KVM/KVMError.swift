@@ -30,7 +30,8 @@ package enum KVMError: Error, Sendable, Equatable {
             "load the module with `sudo modprobe kvm_amd` (Intel: kvm_intel), or allow nested"
                 + " virtualization where this is a VM itself; else use --machine emulator"
         case ("open", .permissionDenied), ("open", .notPermitted):
-            "join the group that owns it with `sudo usermod -aG kvm $USER` and log in again"
+            "join its group with `sudo usermod -aG kvm $USER` and log in again, or let one user in"
+                + " with `sudo setfacl -m u:$USER:rw /dev/kvm`"
         case ("open", .noSuchAddressOrDevice), ("open", .operationNotSupportedByDevice):
             "the CPU or its firmware has virtualization off; use --machine emulator"
         case (_, .resourceBusy): "another hypervisor may hold the CPU: unload it"

@@ -96,12 +96,10 @@ internal import CKVM
         traits.name = "kvm"
         traits.differences = [
             "nothing is encrypted, measured or attested",
-            "KVM executes what touches registers and known memory, one instruction at a time"
-                + " (\(stepsOfKVM) so far)",
-            "the model of the emulator executes all else: system instructions, #VC, VMGEXIT,"
-                + " exceptions, strings",
-            "the time stamp counts instructions, RDRAND has a seed",
+            "KVM executes what needs registers and RAM alone, \(stepsOfKVM) so far",
+            "a model executes the rest: #VC, VMGEXIT, faults, system, strings",
             "breakpoints are compared before each instruction",
+            "the time stamp counts instructions, RDRAND has a seed",
             "vCPUs take turns on one thread",
         ]
         return traits

@@ -42,8 +42,8 @@ extension EmulatedVCPU {
 extension kvm_sregs {
     /// What KVM needs of the system registers to execute plain instructions.
     ///
-    /// Bits that only other instructions look at are left out: not every KVM offers them.
-    /// - Parameter initial: what is not in `SystemRegisters`.
+    /// Bits that only other instructions look at are left out: not every KVM offers them. `initial`
+    /// has what is not in `SystemRegisters`.
     init(_ system: SystemRegisters, _ initial: kvm_sregs) {
         self = initial
         (cs, ds, es) = (.init(system.cs), .init(system.ds), .init(system.es))

@@ -127,7 +127,7 @@ extension VCPUFD {
 
     /// Single steps and breakpoints: `KVM_GUESTDBG_ENABLE` and so on; `KVM_SET_GUEST_DEBUG`.
     ///
-    /// - Parameter breakpoints: at most four addresses for DR0 to DR3, where the flags ask for it.
+    /// The breakpoints are at most four addresses for DR0 to DR3, where the flags ask for them.
     func setGuestDebug(_ flags: UInt32, breakpoints: [UInt64] = []) throws(KVMError) {
         var debug = kvm_guest_debug()
         debug.control = flags

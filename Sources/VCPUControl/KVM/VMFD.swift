@@ -45,8 +45,9 @@ struct VMFD: ~Copyable {
         try unsafe descriptor.exchange(ckvm_enable_cap, capability)
     }
 
-    /// Denies the guest every MSR; each access then exits where that is enabled by
-    /// `KVM_CAP_X86_USER_SPACE_MSR`. The corresponding ioctl is `KVM_X86_SET_MSR_FILTER`.
+    /// Denies the guest every MSR; `KVM_X86_SET_MSR_FILTER`.
+    ///
+    /// Each access then exits, where `KVM_CAP_X86_USER_SPACE_MSR` is enabled.
     func denyAllMSRs() throws(KVMError) {
         var nothing: UInt8 = 0
         try unsafe withUnsafeMutablePointer(to: &nothing) { pointer throws(KVMError) in
@@ -62,8 +63,8 @@ struct VMFD: ~Copyable {
 
     /// Carries out a command of SEV; `KVM_MEMORY_ENCRYPT_OP`.
     ///
-    /// - Parameter data: the command's own struct, or `nil` for one without.
-    /// - Returns: the firmware's error code, of a command that succeeded: 0.
+    /// The data is the command's own struct, or `nil` for one without. Returns the firmware's
+    /// error code: 0 of a command that succeeded.
     @discardableResult
     func encrypt(
         _ command: UInt32, data: UnsafeMutableRawPointer?, firmware: Int32

@@ -1,4 +1,5 @@
 import CKVM
+import Glibc
 import SystemPackage
 import Testing
 
@@ -176,6 +177,17 @@ struct KVMCallTests {
         #expect(message("KVM_CREATE_VM", .resourceBusy).contains("EBUSY"))
         #expect(message("KVM_MEMORY_ENCRYPT_REG_REGION", .noMemory).contains("ulimit -l"))
         #expect(message("KVM_GET_REGS", .invalidArgument).hasSuffix("EINVAL (Invalid argument)"))
+    }
+
+    @Test(
+        "the heartbeat interrupts the thread that runs, as long as it runs", .timeLimit(.minutes(1))
+    )
+    func heartbeat() throws {
+        for _ in 0..<2 {
+            // pause(2) comes back after a signal that has a handler, and not before.
+            let result = try Heartbeat.during { pause() }
+            #expect(result == -1)
+        }
     }
 
     @Test("MSRs: as many as KVM got to, never more than were asked for")
