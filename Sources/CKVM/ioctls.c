@@ -37,6 +37,13 @@ static int make_timer(void)
     if ((old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN)
         && sigaction(SIGURG, &action, NULL) < 0)
         return -errno;
+    // Threads of libdispatch start with all signals blocked.
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGURG);
+    int failure = pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+    if (failure)
+        return -failure;
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG};
     event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
     if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)

@@ -25,10 +25,10 @@ extension EmulatedVCPU {
     /// Such an instruction raises no exception, leaves the TLB and the form of every page as they
     /// are, and does the same with RFLAGS.TF set. All others are a matter for the model: those that
     /// SEV-ES intercepts, those of the system, those that can fault by their values, those that
-    /// not every KVM's own emulator knows (VEX, LZCNT), and those that PVM does not stop behind
-    /// (ENDBR64, a NOP).
+    /// not every KVM's own emulator knows (VEX, LZCNT), and where PVM does not single-step: behind
+    /// ENDBR64, a NOP, and at CPL 3, where its #DB reaches the guest.
     mutating func isPlain(_ i: Instruction) -> Bool {
-        guard !flags.trap else { return false }
+        guard !flags.trap, system.cpl == 0 else { return false }
         switch i.operation {
         case .undecoded, .unimplemented, .system, .breakpoint, .undefined, .tooLong, .vmgexit,
             .div, .idiv, .pushf, .popf, .enter, .rdrand, .touch, .xlat, .cmpxchg8b, .cmpxchg16b,

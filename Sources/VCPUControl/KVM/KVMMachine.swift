@@ -96,8 +96,8 @@ internal import CKVM
         traits.name = "kvm"
         traits.differences = [
             "nothing is encrypted, measured or attested",
-            "KVM executes what needs registers and RAM alone, \(stepsOfKVM) so far",
-            "a model executes the rest: #VC, VMGEXIT, faults, system, strings",
+            "KVM executes what needs registers and RAM at CPL 0, \(stepsOfKVM) so far",
+            "a model executes the rest: #VC, VMGEXIT, faults, system, strings, CPL 3",
             "breakpoints are compared before each instruction",
             "the time stamp counts instructions, RDRAND has a seed",
             "vCPUs take turns on one thread",

@@ -108,7 +108,7 @@ extension KVMProcessor {
     ) throws(KVMError) -> CoreExit? {
         try load(vcpu.system)
         if instruction.operation == .vector { try giveVectors(&vcpu) }
-        file.page.setRegisters(kvm_regs(vcpu))
+        file.page.setRegisters(kvm_regs(vcpu), addingFlags: FlagBits.trap)
         for _ in 0..<Self.beatLimit {
             switch try file.run() {
             case .debug: return finish(&vcpu, instruction)
@@ -124,7 +124,7 @@ extension KVMProcessor {
             case let exit:
                 return .shutdown("KVM leaves its vCPU at \(vcpu.rip.hex) with \(exit)")
             }
-            file.page.setRegisters(kvm_regs(vcpu))
+            file.page.setRegisters(kvm_regs(vcpu), addingFlags: FlagBits.trap)
         }
         return .shutdown("KVM does not come to an end with the instruction at \(vcpu.rip.hex)")
     }

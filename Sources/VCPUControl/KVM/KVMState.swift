@@ -3,14 +3,13 @@ internal import CKVM
 // The state of a vCPU in KVM's structs.
 
 extension kvm_regs {
-    /// The registers for one step: with TF, which kvm_amd loses wherever RFLAGS is written without.
     init(_ vcpu: borrowing EmulatedVCPU) {
         let gpr = vcpu.gpr
         self.init(
             rax: gpr[0], rbx: gpr[3], rcx: gpr[1], rdx: gpr[2], rsi: gpr[6], rdi: gpr[7],
             rsp: gpr[4], rbp: gpr[5], r8: gpr[8], r9: gpr[9], r10: gpr[10], r11: gpr[11],
             r12: gpr[12], r13: gpr[13], r14: gpr[14], r15: gpr[15], rip: vcpu.rip,
-            rflags: vcpu.flags.value | FlagBits.trap)
+            rflags: vcpu.flags.value)
     }
 }
 

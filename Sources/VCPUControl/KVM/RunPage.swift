@@ -1,4 +1,5 @@
 internal import CKVM
+internal import Glibc
 internal import SystemPackage
 
 /// The memory that KVM and a vCPU's owner share, unmapped with this value: `struct kvm_run`, and the
@@ -38,9 +39,19 @@ struct RunPage: ~Copyable {
     /// The general-purpose registers, RIP and RFLAGS as the last exit left them.
     var registers: kvm_regs { unsafe run.pointee.s.regs.regs }
 
-    /// Makes the next `KVM_RUN` start with these registers.
-    func setRegisters(_ registers: kvm_regs) {
+    /// Makes the next `KVM_RUN` start with these registers, if the last exit left others.
+    ///
+    /// Flags that no exit shows are added where KVM gets the registers: TF, which kvm_amd loses
+    /// wherever RFLAGS is written without it.
+    func setRegisters(_ registers: kvm_regs, addingFlags flags: UInt64) {
+        let isSame = unsafe withUnsafeBytes(of: registers) { bytes in
+            unsafe bytes.baseAddress.map {
+                unsafe memcmp($0, &run.pointee.s.regs.regs, bytes.count) == 0
+            } ?? false
+        }
+        guard !isSame else { return }
         unsafe run.pointee.s.regs.regs = registers
+        unsafe run.pointee.s.regs.regs.rflags |= flags
         unsafe run.pointee.kvm_dirty_regs |= UInt64(KVM_SYNC_X86_REGS)
     }
 

@@ -84,6 +84,22 @@ struct KVMMachineTests {
         #expect(try machine.run(.all, limit: 30).exit == .limit)
     }
 
+    @Test("a step at CPL 3 does not come out in the guest's #DB handler")
+    func userMode() throws {
+        // inc %ecx; inc %ecx
+        var plan = try Self.plan([[0xff, 0xc1, 0xff, 0xc1] + EmulatedMachineTests.spin])
+        plan.vcpus[0].system.cs = Segment(selector: 0x2b, attributes: 0xafb)
+        plan.vcpus[0].system.ss = Segment(selector: 0x23, attributes: 0xcf3)
+        // All three levels of the tables let the user in.
+        for index in plan.regions.indices where plan.regions[index].address.rawValue < 0x4000 {
+            plan.regions[index].bytes[0] |= 4
+        }
+        let machine = try KVMMachine(plan)
+        #expect(try machine.run(.one(0), limit: 2).exit == .limit)
+        let registers = try #require(machine.registers(of: 0).value)
+        #expect(registers[.rcx] == 2 && registers[.rip] == 0x10004)
+    }
+
     @Test("VMGEXIT does not reach KVM, and its bytes stay what they are")
     func vmgexit() throws {
         let code: [UInt8] = [0x90, 0xf3, 0x0f, 0x01, 0xd9, 0xf4]
