@@ -54,10 +54,10 @@ screens: setup ## write docs/screens and README.md's screen anew
 	mkdir -p docs/screens
 	SEVDBG_UPDATE_SCREENS=1 $(TEST) --filter DocumentedScreensTests
 
-bench: setup $(UNICORN)/bench .build/terminal build ## speed beside Unicorn's and gdb's, the cost of a VMGEXIT
+bench: setup $(UNICORN)/bench .build/terminal .build/kvm build ## speed beside Unicorn's, KVM's and gdb's, the cost of a VMGEXIT
 	$(call install,gdb)
 	@$(BUILD) --product Benchmark >&2
-	@$(BIN)/Benchmark $(UNICORN)/bench .build/terminal $(BIN)/sevdbg
+	@$(BIN)/Benchmark $(UNICORN)/bench .build/terminal .build/kvm $(BIN)/sevdbg
 
 $(UNICORN)/bench: Tests/Benchmark/unicorn.c
 	PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --target $(UNICORN) unicorn==2.1.4 >&2
@@ -67,6 +67,10 @@ $(UNICORN)/bench: Tests/Benchmark/unicorn.c
 .build/terminal: Tests/Benchmark/terminal.c
 	mkdir -p $(@D)
 	cc -O2 -Wall -Wextra -o $@ $< -lutil
+
+.build/kvm: Tests/Benchmark/kvm.c
+	mkdir -p $(@D)
+	cc -O2 -Wall -Wextra -o $@ $<
 
 clean: ## remove everything that was built
 	rm -rf .build

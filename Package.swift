@@ -40,7 +40,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "Benchmark", dependencies: ["VCPUControl"], path: "Tests/Benchmark",
-            exclude: ["unicorn.c", "terminal.c"], swiftSettings: strict),
+            exclude: ["kvm.c", "terminal.c", "unicorn.c"], swiftSettings: strict),
         .target(
             name: "CNativeOracle", path: "Tests/CNativeOracle",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
@@ -48,7 +48,11 @@ let package = Package(
             name: "CPseudoTerminal", path: "Tests/CPseudoTerminal",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .testTarget(
-            name: "VCPUControlTests", dependencies: ["VCPUControl", "CNativeOracle", "CZydis"],
+            name: "VCPUControlTests",
+            dependencies: [
+                "VCPUControl", "CKVM", "CNativeOracle", "CZydis",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "DebugUITests", dependencies: ["DebugUI", "VCPUControl"],

@@ -94,6 +94,10 @@ struct LaunchCommand: ParsableCommand {
             throw ValidationError("--vcpus \(vcpus) leaves nothing to run; use 1 or more")
         }
         let count = args?.values.count ?? 0
+        guard machine != .kvm || visibility == .full else {
+            throw ValidationError(
+                "--visibility hardware is for the emulator: KVM hides nothing of a plain vCPU")
+        }
         guard count <= Register.arguments.count else {
             throw ValidationError(
                 "--args has \(count) values; registers take at most \(Register.arguments.count)")
@@ -117,10 +121,10 @@ extension LaunchCommand {
     }
 
     private func runSession() -> ProgramStatus {
-        if machine == .kvm || machine == .sevES {
+        if machine == .sevES {
             StandardError.message(
-                "--machine \(machine.rawValue) is not to be had: this version has the emulator"
-                    + " only; use --machine emulator")
+                "--machine sev-es is not to be had: this version has no launch of an encrypted"
+                    + " guest; use --machine kvm or emulator")
             return .noMachine
         }
         do throws(InputError) {
@@ -133,10 +137,10 @@ extension LaunchCommand {
 
     private func runSession(_ commands: [ScriptCommand]) -> ProgramStatus {
         let configuration: SessionConfiguration
-        do throws(GuestError) {
+        do throws(SessionError) {
             configuration = try makeConfiguration()
         } catch {
-            StandardError.message(SessionError.guest(error).message)
+            StandardError.message(EscapedText.line(error.message))
             return ProgramStatus(error)
         }
         if wantsTerminal, let status = Interactive.run(configuration, interface.terminal()) {
@@ -145,14 +149,31 @@ extension LaunchCommand {
         return runBatch(configuration, commands)
     }
 
-    private func makeConfiguration() throws(GuestError) -> SessionConfiguration {
-        let image = try GuestImage.load(guest ?? "")
-        let (visibility, seed) = (visibility, seed)
+    private func makeConfiguration() throws(SessionError) -> SessionConfiguration {
+        let image: GuestImage
+        do throws(GuestError) {
+            image = try GuestImage.load(guest ?? "")
+        } catch { throw .guest(error) }
         return SessionConfiguration(
-            image: image, options: options(for: image), isStrict: strict, breakpoints: breakpoints,
-            interruptFlag: Interruption.flag
-        ) { plan, _, interrupt throws(MachineError) in
-            try EmulatedMachine(
+            image: image, options: try machineOptions(for: image), isStrict: strict,
+            breakpoints: breakpoints, interruptFlag: Interruption.flag, makeMachine: machineMaker)
+    }
+
+    /// What the user chose, on the machine that was chosen.
+    private func machineOptions(for image: GuestImage) throws(SessionError) -> LaunchOptions {
+        var options = options(for: image)
+        guard machine == .kvm else { return options }
+        do throws(MachineError) {
+            options.cBit = try KVMMachine.cBit()
+        } catch { throw .machine(error) }
+        return options
+    }
+
+    private var machineMaker: SessionConfiguration.MachineMaker {
+        let (isKVM, visibility, seed) = (machine == .kvm, visibility, seed)
+        return { plan, _, interrupt throws(MachineError) in
+            guard !isKVM else { return try KVMMachine(plan, interrupt: interrupt, seed: seed) }
+            return try EmulatedMachine(
                 plan, visibility: visibility, interrupt: interrupt, seed: seed)
         }
     }

@@ -10,8 +10,8 @@ struct Benchmark {
 
     static func main() throws {
         let arguments = CommandLine.arguments
-        guard arguments.count == 4 else {
-            throw Failure(text: "usage: Benchmark UNICORN TERMINAL SEVDBG")
+        guard arguments.count == 5 else {
+            throw Failure(text: "usage: Benchmark UNICORN TERMINAL KVM SEVDBG")
         }
         let anchor = Anchor(program: arguments[1])
         var rows = [Row("free run"), Row("step"), Row("step, read registers")]
@@ -22,9 +22,10 @@ struct Benchmark {
             rows[2].add(try stepping(readingRegisters: true), anchor: unicorn.reading)
         }
         print("guest spin, medians of \(rounds) rounds, million instructions a second")
-        rows.forEach { print($0.text) }
+        rows.forEach { print($0.text(beside: "Unicorn")) }
+        try KVMBenchmark(helper: arguments[3]).report(rounds: rounds)
         try reportProtocol()
-        try TerminalBenchmark(helper: arguments[2], sevdbg: arguments[3]).report(rounds: rounds)
+        try TerminalBenchmark(helper: arguments[2], sevdbg: arguments[4]).report(rounds: rounds)
     }
 
     /// The cost of a VMGEXIT to whoever watches: at most 5 microseconds.
@@ -106,11 +107,12 @@ struct Row {
         anchor.append(other / 1e6)
     }
 
-    var text: String {
+    func text(beside other: String, digits: Int = 1) -> String {
         let (mine, theirs) = (median(own), median(anchor))
         let name = name.padding(toLength: 26, withPad: " ", startingAt: 0)
-        return name
-            + String(format: "sevdbg %7.1f  Unicorn %7.1f  ratio %.2f", mine, theirs, mine / theirs)
+        let numbers = [mine, theirs].map { String(format: "%7.*f", digits, $0) }
+        return name + "sevdbg \(numbers[0])  \(other) \(numbers[1])"
+            + String(format: "  ratio %.2f", mine / theirs)
     }
 }
 
@@ -121,13 +123,18 @@ struct Anchor {
     var program: String
 
     func run(iterations: UInt64) throws -> (counting: Double, reading: Double) {
-        let image = try GuestImage.load("spin")
-        let file = FileManager.default.temporaryDirectory.appending(path: "spin-\(getpid()).bin")
-        try Data(image.segments[0].bytes).write(to: file)
-        defer { try? FileManager.default.removeItem(at: file) }
-        let text = try output(of: program, [file.path(), String(iterations)])
+        let text = try withSpin { try output(of: program, [$0, String(iterations)]) }
         let numbers = text.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
         guard numbers.count == 4 else { throw Failure(text: "Unicorn printed: \(text)") }
         return (numbers[0] / numbers[1], numbers[2] / numbers[3])
     }
+}
+
+/// Writes the bytes of the guest `spin` to a file for the time of the body, which gets its path.
+func withSpin<Result>(_ body: (String) throws -> Result) throws -> Result {
+    let image = try GuestImage.load("spin")
+    let file = FileManager.default.temporaryDirectory.appending(path: "spin-\(getpid()).bin")
+    try Data(image.segments[0].bytes).write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    return try body(file.path())
 }

@@ -39,7 +39,7 @@ struct LayeringTests {
         "a C module has one home",
         arguments: [
             ("CNcurses", ["DebugUI/Terminal/"]),
-            ("CKVM", ["VCPUControl/Guest/"]),
+            ("CKVM", ["VCPUControl/Guest/", "VCPUControl/KVM/"]),
             (
                 "CZydis",
                 ["VCPUControl/Emulator/", "VCPUControl/Session/", "VCPUControl/Machine/"]

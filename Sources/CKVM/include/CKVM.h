@@ -1,10 +1,11 @@
-/// The C side of sevdbg: the code that runs inside guests.
+/// The C side of sevdbg: the ioctls of KVM, and the code that runs inside guests.
 #ifndef CKVM_H
 #define CKVM_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ioctls.h"
 #include "stub.h"
 
 /// The programs of guest/: position-independent, copied into guest memory.

@@ -54,7 +54,7 @@ extension EmulatedMachine {
     private func runSlice(_ number: Int, limit: UInt64) -> (spent: UInt64, exit: CoreExit) {
         let before = unsafe vcpus[number].retired
         unsafe vcpus[number].events.timeStampBase = executed &- before
-        let exit = unsafe vcpus[number].run(limit: limit)
+        let exit = execute(number, limit: limit)
         let spent = unsafe vcpus[number].retired &- before
         executed = executed &+ spent
         if unsafe !vcpus[number].events.watched.isEmpty { collectObservations(of: number) }

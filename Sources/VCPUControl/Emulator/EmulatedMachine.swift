@@ -1,11 +1,12 @@
 /// A VM whose vCPUs are emulated: SEV-ES without the hardware, and KVM's side of the GHCB.
 ///
 /// Deterministic: the same plan and seed give the same instructions, exits and memory, whatever
-/// the host does. Running is in `EmulatedMachine+Run.swift`.
+/// the host does. Running is in `EmulatedMachine+Run.swift`. `KVMMachine` is this machine with
+/// other hands: it overrides how instructions are executed, and nothing else.
 ///
 /// Unsafe: the vCPUs lie in a block of their own and are changed in place, so that a single step
 /// neither copies nor allocates.
-@safe package final class EmulatedMachine: Machine {
+@safe package class EmulatedMachine: Machine {
     let guest: GuestMemory
     let vcpus: UnsafeMutablePointer<EmulatedVCPU>
     package let vcpuCount: Int
@@ -94,6 +95,11 @@
         let isFull = visibility == .full
         return MachineTraits(
             name: "emulator", seesProtectedState: isFull, steps: isFull, presetsGHCB: isFull)
+    }
+
+    /// Executes up to `limit` instructions of one vCPU, and says why it stopped.
+    func execute(_ number: Int, limit: UInt64) -> CoreExit {
+        unsafe vcpus[number].run(limit: limit)
     }
 
     /// The vCPU's number, if there is one.

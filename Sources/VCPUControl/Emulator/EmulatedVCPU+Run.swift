@@ -2,20 +2,22 @@
 extension EmulatedVCPU {
     /// Deliveries in a row without an instruction, after which a run ends so that it can be
     /// interrupted: a guest whose handler faults at its first byte would never come back.
-    private static let deliveryLimit = 1024
+    static let deliveryLimit = 1024
 
     /// Executes up to `limit` instructions.
     ///
     /// Exceptions are delivered to the guest and do not count. A vCPU that stands on a breakpoint
-    /// executes that instruction first.
-    mutating func run(limit: UInt64) -> CoreExit {
+    /// executes that instruction first. So many deliveries in a row end the run, too.
+    mutating func run(
+        limit: UInt64, deliveries deliveryLimit: Int = EmulatedVCPU.deliveryLimit
+    ) -> CoreExit {
         let (sum, overflows) = retired.addingReportingOverflow(limit)
         let end = overflows ? UInt64.max : sum
         memory.synchronize()
         if memory.guest.code.epoch != window.epoch { forgetCode() }
         var standing = true
         var deliveries = 0
-        while retired < end && deliveries < Self.deliveryLimit {
+        while retired < end && deliveries < deliveryLimit {
             let before = retired
             do throws(StopOrFault) {
                 try advance(until: end, standing: standing)

@@ -10,6 +10,8 @@ package struct LaunchOptions: Sendable, Equatable {
     package var memory: UInt64
     /// At most six: what the entry finds in rdi, rsi, rdx, rcx, r8 and r9.
     package var arguments: [Argument]
+    /// The position of the C-bit in page-table entries: that of EPYC, and of every SEV guest so far.
+    package var cBit = 51
 
     /// One argument of the guest's entry.
     package enum Argument: Sendable, Equatable {

@@ -7,8 +7,6 @@ struct LaunchPlanner {
     let stub: GuestBlob
     let layout: StubLayout
     let tables: PageTables
-    /// The position of the C-bit on EPYC, and in every KVM guest so far.
-    private static let cBit = 51
 
     init(image: GuestImage, options: LaunchOptions) {
         self.image = image
@@ -39,7 +37,7 @@ struct LaunchPlanner {
         }
         return LaunchPlan(
             ramSize: tables.range.upperBound, regions: memory.regions, vcpus: vcpus,
-            cBit: Self.cBit, ghcbVersion: options.ghcbVersion, hypervisor: options.hypervisor,
+            cBit: options.cBit, ghcbVersion: options.ghcbVersion, hypervisor: options.hypervisor,
             hypervisorFaults: image.hypervisorFaults, entry: image.entry,
             setupPages: setupPages, symbols: symbols)
     }
@@ -65,7 +63,7 @@ struct LaunchPlanner {
     private static func tables(
         _ layout: StubLayout, _ image: GuestImage, _ options: LaunchOptions
     ) -> PageTables {
-        var tables = PageTables(root: layout.tables, cBit: cBit)
+        var tables = PageTables(root: layout.tables, cBit: options.cBit)
         tables.map(Mapping(range: 0..<options.memory, access: [.write, .user]))
         for range in image.shared {
             tables.map(Mapping(range: range, access: [.write, .user, .shared]))

@@ -35,6 +35,8 @@ package struct MachineTraits: Sendable, Equatable {
     package var steps: Bool
     /// Whether the host may preset the GHCB MSR (setup `host`).
     package var presetsGHCB: Bool
+    /// What is not as on SEV-ES hardware, in sentences for the user.
+    package var differences: [String] = []
 
     package init(name: String, seesProtectedState: Bool, steps: Bool, presetsGHCB: Bool) {
         self.name = name

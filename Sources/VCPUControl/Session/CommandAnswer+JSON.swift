@@ -189,6 +189,12 @@ extension SetupListing {
             .init("entry", .hex(entry.rawValue)),
             .init("cBit", .number(cBit)),
             .init("protectedState", .bool(!machine.seesProtectedState)),
-        ]
+        ] + differences
+    }
+
+    /// Only where the machine names any: that there is none is never said.
+    private var differences: [JSONValue.Member] {
+        guard !machine.differences.isEmpty else { return [] }
+        return [.init("differences", .array(machine.differences.map(JSONValue.string)))]
     }
 }

@@ -205,15 +205,20 @@ extension SetupListing {
     var lines: [String] {
         let judge = isStrict ? .specification : options.hypervisor
         let sees = machine.seesProtectedState ? "everything" : "what SEV-ES does not protect"
-        let rows = [
-            ("guest", "\(guest), entry \(entry.rawValue.hex)"), ("machine", machine.name),
-            ("GHCB setup", "\(options.setup.rawValue), protocol version \(options.ghcbVersion)"),
-            ("hypervisor", "answers as \(options.hypervisor.title)"),
-            ("lint rules", "by \(judge.title)"),
-            ("vCPUs", "\(options.vcpus)"),
-            ("memory", "\(options.memory / 1024) KiB for the guest, C-bit \(cBit)"),
-            ("host sees", sees),
-        ]
+        let rows =
+            [
+                ("guest", "\(guest), entry \(entry.rawValue.hex)"), ("machine", machine.name),
+                (
+                    "GHCB setup",
+                    "\(options.setup.rawValue), protocol version \(options.ghcbVersion)"
+                ),
+                ("hypervisor", "answers as \(options.hypervisor.title)"),
+                ("lint rules", "by \(judge.title)"),
+                ("vCPUs", "\(options.vcpus)"),
+                ("memory", "\(options.memory / 1024) KiB for the guest, C-bit \(cBit)"),
+                ("host sees", sees),
+            ]
+            + machine.differences.map { ("differs", $0) }
         return rows.map { $0.0.padded(to: 12) + $0.1 }
     }
 }

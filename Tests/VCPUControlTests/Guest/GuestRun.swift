@@ -1,9 +1,9 @@
 import VCPUControl
 
-/// A guest that runs to its end on the emulator, with the devices of the guest contract.
+/// A guest that runs to its end on a machine, with the devices of the guest contract.
 struct GuestRun {
     let plan: LaunchPlan
-    let machine: EmulatedMachine
+    let machine: any Machine
     /// What the devices answer to reads.
     private let input: Input
     private(set) var console = ""
@@ -21,9 +21,12 @@ struct GuestRun {
         case counted
     }
 
-    init(_ image: GuestImage, _ options: LaunchOptions, input: Input = .contract) throws {
+    init(
+        _ image: GuestImage, _ options: LaunchOptions, input: Input = .contract,
+        on makeMachine: (LaunchPlan) throws -> any Machine = { try EmulatedMachine($0) }
+    ) throws {
         plan = try LaunchPlan(image, options)
-        machine = try EmulatedMachine(plan)
+        machine = try makeMachine(plan)
         self.input = input
         while end == nil {
             let (vcpu, exit) = try machine.run(.all, limit: 10_000_000)

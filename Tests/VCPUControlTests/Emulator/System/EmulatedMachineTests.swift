@@ -5,8 +5,10 @@ import Testing
 @Suite("EmulatedMachine")
 struct EmulatedMachineTests {
     /// A plan of vCPUs at 0x10000, 0x11000, …, with private code and page tables of one 2 MiB page.
-    static func plan(_ code: [[UInt8]], ghcb: UInt64? = nil) -> LaunchPlan {
-        let cBit: UInt64 = 1 << 51
+    static func plan(
+        _ code: [[UInt8]], ghcb: UInt64? = nil, cBit position: Int = 51
+    ) -> LaunchPlan {
+        let cBit: UInt64 = 1 << UInt64(position)
         func page(_ address: UInt64, _ entry: UInt64) -> LaunchPlan.Region {
             .init(address: .init(address), bytes: SystemGuest.bytes(entry | cBit), isPrivate: true)
         }
@@ -28,7 +30,7 @@ struct EmulatedMachineTests {
                 .init(registers: registers, system: system, ghcbMSR: ghcb, returnedAt: .init(0)))
         }
         regions.append(.init(address: .init(0x80000), bytes: [0xab], isPrivate: false))
-        return LaunchPlan(ramSize: 1 << 20, regions: regions, vcpus: vcpus)
+        return LaunchPlan(ramSize: 1 << 20, regions: regions, vcpus: vcpus, cBit: position)
     }
 
     /// JMP to itself.
