@@ -152,8 +152,9 @@ extension LaunchCommand {
             image: image, options: options(for: image), isStrict: strict, breakpoints: breakpoints,
             interruptFlag: Interruption.flag
         ) { plan, _, interrupt throws(MachineError) in
-            try EmulatedMachine(
+            let machine = try EmulatedMachine(
                 plan, visibility: visibility, interrupt: interrupt, seed: seed)
+            return plan.debugStub == nil ? machine : try StubbedMachine(machine, plan)
         }
     }
 
@@ -161,6 +162,7 @@ extension LaunchCommand {
     func options(for image: GuestImage) -> LaunchOptions {
         var options = LaunchOptions(image.defaults, ghcbVersion: ghcbVersion)
         options.hypervisor = hypervisor
+        options.hasDebugStub = visibility == .hardware
         options.setup = ghcb ?? options.setup
         options.vcpus = vcpus ?? options.vcpus
         options.memory = memory?.bytes ?? options.memory

@@ -90,6 +90,7 @@ extension EmulatedMachine {
         case .page(_, let response?):
             write(response, of: number)
             watch(response, of: number)
+            if exchange.exitCode == .nmiComplete { nmis[number].isMasked = false }
             inject(exchange.injectedEvent, into: number)
         case .msr(let response?): unsafe vcpus[number].system.ghcb = response
         default: break

@@ -10,6 +10,8 @@ package struct LaunchOptions: Sendable, Equatable {
     package var memory: UInt64
     /// At most six: what the entry finds in rdi, rsi, rdx, rcx, r8 and r9.
     package var arguments: [Argument]
+    /// Whether the host debugs through the stub: each vCPU then starts in it, and stops there first.
+    package var hasDebugStub: Bool
 
     /// One argument of the guest's entry.
     package enum Argument: Sendable, Equatable {
@@ -23,7 +25,7 @@ package struct LaunchOptions: Sendable, Equatable {
     package init(
         setup: GHCBSetup = .trampoline, ghcbVersion: Int = 2,
         hypervisor: HypervisorBehaviour = .kvm, vcpus: Int = 1,
-        memory: UInt64 = 16 << 20, arguments: [Argument] = []
+        memory: UInt64 = 16 << 20, arguments: [Argument] = [], hasDebugStub: Bool = false
     ) {
         self.setup = setup
         self.ghcbVersion = ghcbVersion
@@ -31,6 +33,7 @@ package struct LaunchOptions: Sendable, Equatable {
         self.vcpus = vcpus
         self.memory = memory
         self.arguments = arguments
+        self.hasDebugStub = hasDebugStub
     }
 
     /// What a guest asks for.
