@@ -6,6 +6,7 @@
 #define MSR_SEV_STATUS 0xc0010131
 #define MSR_XSS 0xda0
 #define MSR_EFER 0xc0000080
+#define MSR_LSTAR 0xc0000082
 #define MSR_FS_BASE 0xc0000100          /* and of GS behind it */
 
 #define GHCB_CPL 0x0cb

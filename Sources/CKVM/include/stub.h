@@ -58,6 +58,7 @@
 #define MAILBOX_RESULT 0x34         /* u32: a RESULT_ value, after a command on memory */
 #define MAILBOX_ADDRESS 0x38        /* u64: GVA that the command is about */
 #define MAILBOX_COUNT 0x40          /* u64: bytes, at most MAILBOX_DATA_SIZE */
+#define MAILBOX_TRACE 0x48          /* u32: set by the host to be told of each exchange */
 #define MAILBOX_FRAME 0x80          /* the frame of handler.h; the host changes it to set registers */
 #define MAILBOX_CR0 0x140           /* u64 each, from here on */
 #define MAILBOX_CR2 0x148
@@ -68,7 +69,7 @@
 #define MAILBOX_XCR0 0x170          /* 1 where CR4 does not let it be read */
 #define MAILBOX_DR6 0x178
 #define MAILBOX_DR7 0x180           /* what the guest last wrote: the processor's stays as it is */
-#define MAILBOX_GHCB 0x188          /* the guest's GHCB MSR */
+#define MAILBOX_GHCB 0x188          /* the guest's GHCB MSR; in an exchange, that of the exchange */
 #define MAILBOX_FS_BASE 0x190
 #define MAILBOX_GS_BASE 0x198
 #define MAILBOX_GDTR 0x1a0          /* limit u16, base u64 */
@@ -77,7 +78,8 @@
 #define MAILBOX_RIGHTS 0x1d0        /* u32 each: LAR of the first six, 0 for a null selector */
 #define MAILBOX_CODE_SIZE 0x1f0     /* u64: bytes of code that can be read at RIP: 0, 8 or 16 */
 #define MAILBOX_CODE 0x1f8          /* 16 bytes */
-#define MAILBOX_HEAD_SIZE 0x208
+#define MAILBOX_LSTAR 0x208         /* u64: where SYSCALL leads */
+#define MAILBOX_HEAD_SIZE 0x210
 #define MAILBOX_DATA 0x400          /* what a command on memory moves */
 #define MAILBOX_DATA_SIZE 0xc00
 #define MAILBOX_SHADOW 0x1000       /* the GHCB as it was when the #VC handler sent it */
@@ -91,6 +93,7 @@
 #define MAILBOX_STATE_TERMINATED 2  /* the stub ended the VM */
 #define MAILBOX_STATE_STOPPED 3     /* the debug stub waits, halted, for a command */
 #define MAILBOX_STATE_EXCHANGING 4  /* the #VC handler waits for the hypervisor's answer */
+#define MAILBOX_STATE_ANSWERED 5    /* it has the answer, and halts so that the host can look */
 
 /* Why the debug stub stops. */
 #define STOP_ENTRY 1                /* before the vCPU's first instruction */

@@ -32,6 +32,11 @@ enum StubCommand {
         (UInt64(MAILBOX_STOP_REQUEST), UInt32(1).littleEndianBytes)
     }
 
+    /// What makes the #VC handler halt behind each exchange.
+    static var trace: (offset: UInt64, bytes: [UInt8]) {
+        (UInt64(MAILBOX_TRACE), UInt32(1).littleEndianBytes)
+    }
+
     private func command(_ number: Int32) -> (offset: UInt64, bytes: [UInt8]) {
         (UInt64(MAILBOX_COMMAND), number.littleEndianBytes)
     }

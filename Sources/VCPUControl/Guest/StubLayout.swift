@@ -60,7 +60,7 @@ struct StubLayout {
         let interruptStack: Range<UInt64>
         /// IST1, for #VC; the block lies right above it, and its handler finds it there.
         let vcStack: Range<UInt64>
-        /// GDT, TSS and what the stub knows of the vCPU: stub.h, BLOCK_. IST2, for NMI, is its end.
+        /// GDT, TSS and what the stub knows of the vCPU (stub.h, BLOCK_), with IST2 at its end.
         let block: Range<UInt64>
 
         /// Three guards, two stacks and the block.

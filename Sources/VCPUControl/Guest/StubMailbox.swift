@@ -12,6 +12,8 @@ package struct StubMailbox: Sendable, Equatable {
         case stopped(StubReport)
         /// The #VC handler waits for the hypervisor's answer.
         case exchanging
+        /// The handler has the answer, by the page at this address, and waits for the host to look.
+        case answered(GuestPhysicalAddress)
         /// A guest wrote over it.
         case unknown(UInt32)
     }
@@ -43,6 +45,7 @@ package struct StubMailbox: Sendable, Equatable {
                 rip: GuestVirtualAddress(page.quad(MAILBOX_RIP)))
         case MAILBOX_STATE_STOPPED: state = .stopped(StubReport(page))
         case MAILBOX_STATE_EXCHANGING: state = .exchanging
+        case MAILBOX_STATE_ANSWERED: state = .answered(.init(page.quad(MAILBOX_GHCB)))
         case let other: state = .unknown(UInt32(bitPattern: other))
         }
     }

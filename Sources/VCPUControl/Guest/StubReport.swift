@@ -21,6 +21,8 @@ package struct StubReport: Sendable, Equatable {
     package var registers: RegisterFile
     /// The hidden parts of segments are what LAR tells; limits and the bases of TR and LDTR are not known.
     package var system: SystemRegisters
+    /// MSR_LSTAR: where SYSCALL leads.
+    package var systemCallEntry: UInt64
     /// The first bytes at RIP, as many as could be read: none, 8 or 16.
     package var code: [UInt8]
 
@@ -35,6 +37,7 @@ package struct StubReport: Sendable, Equatable {
         }
         registers = Self.registers(page)
         system = Self.system(page)
+        systemCallEntry = page.quad(MAILBOX_LSTAR)
         let count = min(page.quad(MAILBOX_CODE_SIZE), 16)
         code = page.slice(at: UInt64(MAILBOX_CODE), count: count).map(Array.init) ?? []
     }

@@ -34,6 +34,31 @@ package enum Debugging: Sendable, Equatable {
     case stub(limits: [String])
 }
 
+extension Debugging {
+    /// The word in the JSON records.
+    package var name: String {
+        switch self {
+        case .direct: "direct"
+        case .stub: "stub"
+        }
+    }
+
+    package var text: String {
+        switch self {
+        case .direct: "direct"
+        case .stub: "through the stub"
+        }
+    }
+
+    /// Where it ends; none where the machine itself does it.
+    package var limits: [String] {
+        switch self {
+        case .direct: []
+        case .stub(let limits): limits
+        }
+    }
+}
+
 /// What a machine can do, asked before a call.
 package struct MachineTraits: Sendable, Equatable {
     package var name: String
@@ -42,17 +67,23 @@ package struct MachineTraits: Sendable, Equatable {
     package var seesProtectedState: Bool
     /// Whether a vCPU can be stopped after one instruction and at an address.
     package var steps: Bool
+    /// Whether all instructions of a vCPU are counted; else only those that are stepped.
+    package var countsInstructions: Bool
+    /// Whether a run ends with each VMGEXIT; KVM's userspace sees of most of them nothing.
+    package var reportsExchanges: Bool
     /// Whether the host may preset the GHCB MSR (setup `host`).
     package var presetsGHCB: Bool
 
     package init(
         name: String, debugging: Debugging = .direct, seesProtectedState: Bool, steps: Bool,
-        presetsGHCB: Bool
+        countsInstructions: Bool = true, reportsExchanges: Bool = true, presetsGHCB: Bool
     ) {
         self.name = name
         self.debugging = debugging
         self.seesProtectedState = seesProtectedState
         self.steps = steps
+        self.countsInstructions = countsInstructions
+        self.reportsExchanges = reportsExchanges
         self.presetsGHCB = presetsGHCB
     }
 }

@@ -167,7 +167,7 @@ extension VCPUListing {
             case .hidden(let reason): reason.mark
             }
         return (isCurrent ? "* " : "  ") + "vCPU \(vcpu.number)".padded(to: 9)
-            + vcpu.state.rawValue.padded(to: 9) + place + "  \(vcpu.instructions) instructions"
+            + vcpu.state.rawValue.padded(to: 9) + place + "  " + vcpu.instructions.text
     }
 }
 
@@ -212,8 +212,9 @@ extension SetupListing {
             ("lint rules", "by \(judge.title)"),
             ("vCPUs", "\(options.vcpus)"),
             ("memory", "\(options.memory / 1024) KiB for the guest, C-bit \(cBit)"),
-            ("host sees", sees),
+            ("host sees", sees), ("debugged", machine.debugging.text),
         ]
-        return rows.map { $0.0.padded(to: 12) + $0.1 }
+        let limits = machine.debugging.limits.map { ("", $0) }
+        return (rows + limits).map { $0.0.padded(to: 12) + $0.1 }
     }
 }

@@ -1,14 +1,18 @@
-/// What a host has to know of an instruction before it is stepped with RFLAGS.TF (APM volume 3).
+/// What a host has to know of an instruction before it is stepped (APM volume 3).
+///
+/// A trap of RFLAGS.TF ends most steps. Where TF would show in what the guest sees, would be lost, or
+/// is not promised to work, an INT3 at the place where the instruction leads ends it.
 enum SteppedInstruction: Sendable, Equatable {
     case ordinary
-    /// PUSHF: what it pushes has TF, which is not the guest's.
-    case pushFlags
-    /// POPF and IRET load a TF that is the guest's own.
-    case loadsFlags
-    /// SYSCALL copies the flags, TF included, to R11.
-    case systemCall
+    /// It leads to the next one, so many bytes on: PUSHF and POPF, which move TF itself, and MOV to
+    /// SS, behind which no trap comes.
+    case linear(length: Int)
     /// VMGEXIT, of so many bytes: an automatic exit, behind which no trap is promised.
     case vmgexit(length: Int)
+    /// SYSCALL copies TF to R11, and may mask it.
+    case systemCall
+    /// IRETQ takes TF from the stack, with its target.
+    case interruptReturn
     /// LIDT: the trap would arrive through the new IDT.
     case loadsIDT
 
@@ -16,13 +20,15 @@ enum SteppedInstruction: Sendable, Equatable {
     init(_ bytes: [UInt8]) {
         var opcode = bytes[...]
         while let prefix = opcode.first, Self.isPrefix(prefix) { opcode = opcode.dropFirst() }
-        let repeats = bytes.prefix(bytes.count - opcode.count).contains(0xf3)
-        switch (opcode.first, opcode.dropFirst().first, opcode.dropFirst(2).first) {
-        case (0x9c, _, _): self = .pushFlags
-        case (0x9d, _, _), (0xcf, _, _): self = .loadsFlags
-        case (0x0f, 0x05, _): self = .systemCall
-        case (0x0f, 0x01, 0xd9) where repeats:
-            self = .vmgexit(length: bytes.count - opcode.count + 3)
+        let prefixes = bytes.prefix(bytes.count - opcode.count)
+        let second = opcode.dropFirst().first ?? 0
+        switch opcode.first {
+        case 0x9c, 0x9d: self = .linear(length: prefixes.count + 1)
+        case 0x8e where second >> 3 == 0x1a: self = .linear(length: prefixes.count + 2)
+        case 0xcf where prefixes.last.map { $0 & 0xf8 == 0x48 } == true: self = .interruptReturn
+        case 0x0f where second == 0x05: self = .systemCall
+        case 0x0f where opcode.dropFirst(2).first == 0xd9 && second == 1 && prefixes.contains(0xf3):
+            self = .vmgexit(length: prefixes.count + 3)
         default: self = LoadIDT.starts(opcode) ? .loadsIDT : .ordinary
         }
     }

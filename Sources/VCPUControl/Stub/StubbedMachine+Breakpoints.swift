@@ -11,6 +11,7 @@ extension StubbedMachine {
         }
         let before = breakpoints
         breakpoints = new
+        abandoned.formIntersection(new)
         // The stub removes what is left over when a vCPU comes to it.
         guard let number = anyStopped() else {
             if new.isSubset(of: planted.keys) { return }
@@ -30,11 +31,11 @@ extension StubbedMachine {
     /// Makes the INT3s in memory those that are wanted.
     func placeBreakpoints(_ number: Int) throws(MachineError) {
         let landings = Set(vcpus.compactMap { $0.step?.landing })
-        for place in planted.keys
-        where !breakpoints.contains(place) && !landings.contains(place) {
+        let wanted = breakpoints.subtracting(abandoned)
+        for place in planted.keys where !wanted.contains(place) && !landings.contains(place) {
             try lift(at: place, number)
         }
-        for place in breakpoints where planted[place] == nil { try plant(at: place, number) }
+        for place in wanted where planted[place] == nil { try plant(at: place, number) }
     }
 
     func plant(at place: UInt64, _ number: Int) throws(MachineError) {

@@ -25,17 +25,53 @@ extension StubbedMachine {
     func arrival(of exit: VCPUExit, _ number: Int) -> StubArrival {
         switch exit {
         case .halt:
-            guard let mailbox = mailbox(of: number), case .stopped(let report) = mailbox.state,
-                mailbox.sequence != vcpus[number].sequence
+            guard let mailbox = mailbox(of: number), mailbox.sequence != vcpus[number].sequence
             else { return .guest(exit) }
             vcpus[number].sequence = mailbox.sequence
-            vcpus[number].report = report
-            vcpus[number].isShown = false
-            return .stub(report.reason)
+            return halted(mailbox.state, number) ?? .guest(exit)
         case .vmgexit(let exchange):
             return isOwn(exchange, number) ? .own : .guest(.vmgexit(placed(exchange, number)))
         default: return .guest(exit)
         }
+    }
+
+    /// What a HLT of the stub's means; `nil` for one that it has not announced.
+    private func halted(_ state: StubMailbox.State, _ number: Int) -> StubArrival? {
+        switch state {
+        case .stopped(let report):
+            vcpus[number].report = report
+            vcpus[number].isShown = false
+            return .stub(report.reason)
+        case .answered(let ghcb):
+            guard let exchange = exchange(by: ghcb, number),
+                (try? base.resume(number)) != nil
+            else { return nil }
+            return .guest(.vmgexit(exchange))
+        default: return nil
+        }
+    }
+
+    /// The exchange of the stub's #VC handler: its copy of the request, and the page as it is now.
+    private func exchange(by ghcb: GuestPhysicalAddress, _ number: Int) -> Exchange? {
+        let shadow = base.read(
+            StubMailbox.shadow(of: vcpus[number].mailbox), count: GHCBPage.size, as: .shared)
+        let page = base.read(ghcb, count: GHCBPage.size, as: .shared)
+        guard let request = shadow.value.flatMap(GHCBPage.init),
+            let response = page.value.flatMap(GHCBPage.init)
+        else { return nil }
+        let info2 = response.raw(.swExitInfo2)
+        let outcome: Exchange.Outcome =
+            switch UInt32(truncatingIfNeeded: response.raw(.swExitInfo1)) {
+            case 1: .exception(eventInjection: info2)
+            case 2: .malformed(reason: info2)
+            default: .ok
+            }
+        var exchange = Exchange(
+            vcpu: number, rip: stub.vmgexit, msr: ghcb.rawValue,
+            content: .page(request: request, response: response), outcome: outcome)
+        exchange.rip = .known(stub.vmgexit, from: .selfReport)
+        exchange.requestSource = .selfReport
+        return exchange
     }
 
     /// Runs a vCPU to its next stop in the stub; `nil` where it goes elsewhere, and that is held.
@@ -70,7 +106,12 @@ extension StubbedMachine {
     }
 
     /// Whether the stub's #VC handler waits for the hypervisor.
-    func isExchanging(_ number: Int) -> Bool { mailbox(of: number)?.state == .exchanging }
+    func isExchanging(_ number: Int) -> Bool {
+        switch mailbox(of: number)?.state {
+        case .exchanging, .answered: true
+        default: false
+        }
+    }
 
     /// Writes into the mailbox.
     func post(

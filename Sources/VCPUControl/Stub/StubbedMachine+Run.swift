@@ -51,7 +51,7 @@ extension StubbedMachine {
         if vcpus[number].step == nil, vcpus[number].report == nil {
             if !vcpus[number].isWaiting { settle(number) }
             if let exit = takeHeld(.one(number)) { return exit }
-            guard vcpus[number].report != nil else { return try advanceOutside(number) }
+            guard vcpus[number].report != nil else { throw notInStub(number) }
         }
         var left = limit
         while left > 0 {
@@ -60,11 +60,6 @@ extension StubbedMachine {
             left -= 1
         }
         return (number, .limit)
-    }
-
-    /// A vCPU that the stub cannot be asked on has at most an access to go on with.
-    private func advanceOutside(_ number: Int) throws(MachineError) -> (vcpu: Int, exit: VCPUExit) {
-        throw notInStub(number)
     }
 
     private func standsOnUnseenBreakpoint(_ number: Int) -> Bool {
@@ -100,6 +95,10 @@ extension StubbedMachine {
         for number in vcpus.indices {
             let rip = vcpus[number].report?.registers[.rip]
             guard vcpus[number].step != nil || rip.map({ planted[$0] != nil }) == true else {
+                continue
+            }
+            if let rip, nextInstruction(number) == .loadsIDT {
+                abandoned.insert(rip)
                 continue
             }
             if let exit = try stepOnce(number) { return (number, exit) }
@@ -138,9 +137,12 @@ extension StubbedMachine {
                 try base.injectNMI(number)
             }
             guard let reason = try awaitStub(number) else { return }
-            if vcpus[number].step != nil { _ = try finishStep(number, reason) }
-            vcpus[number].isShown = !breakpoints.contains(rip(of: number))
-        } catch { return }
+            guard vcpus[number].step != nil else { return }
+            if let exit = try finishStep(number, reason) { held.append((number, exit)) }
+        } catch {
+            // What cannot be had stays hidden, with its reason.
+            return
+        }
     }
 
     private func canSettle(_ number: Int) -> Bool {
@@ -148,6 +150,4 @@ extension StubbedMachine {
         return vcpu.report == nil && !vcpu.isWaiting && !vcpu.isResting && !isOver
             && !held.contains { $0.vcpu == number }
     }
-
-    private func rip(of number: Int) -> UInt64 { vcpus[number].report?.registers[.rip] ?? 0 }
 }

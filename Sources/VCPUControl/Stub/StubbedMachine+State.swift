@@ -34,7 +34,7 @@ extension StubbedMachine {
     /// The code where RIP was set to.
     private func fetchCode(_ number: Int) {
         let rip = GuestVirtualAddress(vcpus[number].report?.registers[.rip] ?? 0)
-        let code = try? fetch(rip, count: 16, number) ?? fetch(rip, count: 4, number)
+        let code = try? fetch(rip, count: 16, number)
         vcpus[number].report?.code = code.flatMap { $0 } ?? []
     }
 }

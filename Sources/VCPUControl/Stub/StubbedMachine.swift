@@ -15,6 +15,8 @@ package final class StubbedMachine: Machine {
     var breakpoints: Set<UInt64> = []
     /// What the INT3s in guest memory replace.
     var planted: [UInt64: UInt8] = [:]
+    /// Breakpoints on an LIDT that a vCPU went on from: none can be had there any more.
+    var abandoned: Set<UInt64> = []
     var cache = StubMemoryCache()
     /// Whether the VM is over: the stub answers no more.
     var isOver = false
@@ -37,6 +39,7 @@ package final class StubbedMachine: Machine {
         cBit = plan.cBit
         vcpus = mailboxes.map { StubbedVCPU(mailbox: $0) }
         for number in vcpus.indices {
+            if !base.traits.reportsExchanges { try post([StubCommand.trace], to: number) }
             guard try awaitStub(number) == .entry else {
                 throw .refused("vCPU \(number) does not come to the debug stub's first stop")
             }
@@ -49,19 +52,20 @@ package final class StubbedMachine: Machine {
     package var traits: MachineTraits {
         MachineTraits(
             name: base.traits.name, debugging: .stub(limits: limits), seesProtectedState: false,
-            steps: true, presetsGHCB: base.traits.presetsGHCB)
+            steps: true, countsInstructions: false, presetsGHCB: base.traits.presetsGHCB)
     }
 
     /// Where debugging through the stub ends, in words.
     private var limits: [String] {
-        let places = stub.idtLoads.map(\.rawValue.hex).joined(separator: ", ")
-        let loads =
-            "the guest can load an IDT of its own (LIDT at \(places)): from there on nothing stops"
-            + " it, and a step or a breakpoint ends it"
-        return (stub.ownsIDT ? [] : [loads]) + [
-            "registers and private memory are known while a vCPU stands in the stub",
-            "instructions are counted when they are stepped; the #VC handler is one step",
+        let places = stub.idtLoads.prefix(3).map(\.rawValue.hex).joined(separator: ", ")
+        let loads = [
+            "the guest can load its own IDT (\(places)): no stop comes from",
+            "behind that LIDT, and an INT3 of the debugger there ends it",
         ]
+        return [
+            "registers and private memory only while a vCPU is in the stub",
+            "the stub's #VC handler is one step; only steps are counted",
+        ] + (stub.ownsIDT ? [] : loads)
     }
 
     /// The vCPU's number, if there is one.

@@ -139,11 +139,14 @@ frame_leave_end:
     ghcb_write_msr
     jmp frame_leave
 
-// The #VC handler's VMGEXIT, with a copy of the request for a host that comes when KVM has wiped it.
+// The #VC handler's VMGEXIT, with a copy of the request for a host that comes when KVM has wiped it,
+// and a halt behind it for one that KVM tells nothing: most exchanges never leave the kernel.
     part debug_exchange
     push %rsi
     push %rdi
     mov BLOCK(BLOCK_MAILBOX), %rdi
+    mov BLOCK(BLOCK_GHCB_GPA), %rax
+    mov %rax, MAILBOX_GHCB(%rdi)
     movl $MAILBOX_STATE_EXCHANGING, MAILBOX_STATE(%rdi)
     add $MAILBOX_SHADOW, %rdi
     mov %rbx, %rsi
@@ -154,7 +157,12 @@ frame_leave_end:
     symbol sevdbg_debug_vmgexit
     vmgexit
     mov BLOCK(BLOCK_MAILBOX), %rax
-    movl $MAILBOX_STATE_RUNNING, MAILBOX_STATE(%rax)
+    cmpl $0, MAILBOX_TRACE(%rax)
+    je 1f
+    incl MAILBOX_SEQUENCE(%rax)
+    movl $MAILBOX_STATE_ANSWERED, MAILBOX_STATE(%rax)
+    hlt
+1:  movl $MAILBOX_STATE_RUNNING, MAILBOX_STATE(%rax)
     jmp vc_answered
 
     // Puts a register into the mailbox at rbx. Changes rax.
@@ -202,6 +210,7 @@ frame_leave_end:
     report_register %dr6, MAILBOX_DR6
     report_register BLOCK(BLOCK_DR7), MAILBOX_DR7
     report_msr MSR_EFER, MAILBOX_EFER
+    report_msr MSR_LSTAR, MAILBOX_LSTAR
     report_msr MSR_GHCB, MAILBOX_GHCB
     report_msr MSR_FS_BASE, MAILBOX_FS_BASE
     report_msr (MSR_FS_BASE + 1), MAILBOX_GS_BASE
