@@ -186,8 +186,8 @@ enum Story {
         return SetupRun(
             instructionsToEntry: .known(toEntry, from: .direct),
             msrWritesBeforeEntry: .known(1, from: .direct), msrWrites: .known(1, from: .direct),
-            lostArguments: .known([], from: .direct), pages: pages, instructions: 4711,
-            breaches: [], ending: ending,
+            lostArguments: .known([], from: .direct), pages: pages,
+            instructions: .known(4711, from: .direct), breaches: [], ending: ending,
             traces: [.init(exchanges: compared, count: exchanges.count)])
     }
 
