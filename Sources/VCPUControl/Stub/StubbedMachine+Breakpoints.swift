@@ -56,6 +56,13 @@ extension StubbedMachine {
         _ = try ask(.write(GuestVirtualAddress(place), [byte]), of: number)
     }
 
+    /// A vCPU that stands behind an INT3 stands on what the INT3 replaces.
+    func moveBack(_ number: Int, to place: UInt64) {
+        guard let code = vcpus[number].report?.code else { return }
+        vcpus[number].report?.code = [planted[place] ?? Self.breakpointOpcode] + code
+        vcpus[number].report?.registers[.rip] = place
+    }
+
     /// Bytes of the guest as they are without the debugger.
     func overlaid(_ bytes: [UInt8], at start: UInt64) -> [UInt8] {
         guard !planted.isEmpty else { return bytes }

@@ -117,7 +117,7 @@ extension StubbedMachine {
         }
         let place = report.registers[.rip] &- 1
         guard planted[place] != nil else { return Self.strayBreakpoint(place) }
-        vcpus[number].report?.registers[.rip] = place
+        moveBack(number, to: place)
         if breakpoints.contains(place) { return .breakpoint }
         // It was to be removed when no vCPU was there to do it.
         try placeBreakpoints(number)

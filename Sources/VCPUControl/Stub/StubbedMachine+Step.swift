@@ -84,7 +84,7 @@ extension StubbedMachine {
         if reason == .breakpoint, let report = vcpus[number].report {
             let place = report.registers[.rip] &- 1
             if place == landing || planted[place] != nil {
-                vcpus[number].report?.registers[.rip] = place
+                moveBack(number, to: place)
                 if place != landing { exit = .breakpoint }
             } else {
                 exit = Self.strayBreakpoint(place)

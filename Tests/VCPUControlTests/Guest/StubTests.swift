@@ -26,7 +26,7 @@ struct StubTests {
         let states = pages.map { run.shared($0, count: 16) }.filter {
             $0.prefix(4) == [1, 0, 0, 0]
         }
-        #expect(states.contains { $0[8] == 2 && $0[12] == snippet.end?.code })
+        #expect(states.contains { $0[12] == 2 && $0[16] == snippet.end?.code })
     }
 
     @Test("CPL 3: the hypervisor hears of it, and an unhandled exception ends in a shutdown")

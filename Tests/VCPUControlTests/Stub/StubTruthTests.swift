@@ -55,7 +55,7 @@ struct StubTruthTests {
             #expect(!handlers.contains(rip))
             stops += 1
         }
-        #expect(stops > 20)
+        #expect(stops > 5)
         try twins.direct.run()
         #expect(twins.direct.end == twins.stubbed.end)
         compareTraces(twins)
