@@ -40,6 +40,12 @@ struct ScreenTests {
         try Screens.check(state, "hidden-\(columns)x\(rows)")
     }
 
+    @Test("what the debug stub says is shown as its word", arguments: sizes)
+    func reported(columns: Int, rows: Int) throws {
+        let state = Story.told(columns, rows, then: [.finished(Story.reported)])
+        try Screens.check(state, "reported-\(columns)x\(rows)")
+    }
+
     @Test("a refused VMGEXIT says why beside its fields", arguments: sizes)
     func malformed(columns: Int, rows: Int) throws {
         let events: [UIEvent] = [
