@@ -21,14 +21,18 @@ let package = Package(
     ],
     targets: [
         .target(name: "CKVM", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .target(
+            name: "CBPF", exclude: ["programs"],
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .plugin(name: "BPFPrograms", capability: .buildTool()),
         .systemLibrary(name: "CNcurses"),
         .systemLibrary(name: "CZydis"),
         .target(
             name: "VCPUControl",
             dependencies: [
-                "CKVM", "CZydis", .product(name: "SystemPackage", package: "swift-system"),
+                "CBPF", "CKVM", "CZydis", .product(name: "SystemPackage", package: "swift-system"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict, plugins: ["BPFPrograms"]),
         .target(name: "DebugUI", dependencies: ["VCPUControl", "CNcurses"], swiftSettings: strict),
         .executableTarget(
             name: "sevdbg",
