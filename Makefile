@@ -20,9 +20,9 @@ done; \
 }
 endef
 
-.PHONY: help run test build setup lint format fuzz monkey screens bench clean
+.PHONY: help run test test-kvm-amd build setup lint format fuzz monkey screens bench clean
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: build ## build and debug the guest `hello` (in batch where there is no terminal)
 	@$(BIN)/sevdbg launch hello
@@ -35,7 +35,15 @@ build: setup ## build the program
 	@$(BUILD) --product sevdbg >&2
 
 setup: ## install the libraries that the build needs
-	$(call install,libzydis-dev libncurses-dev)
+	$(call install,libzydis-dev libncurses-dev libbpf-dev)
+
+test-kvm-amd: build .build/strict-vmm ## what needs the real kvm_amd, on an emulated EPYC
+	$(call install,qemu-system-x86 busybox-static cpio xz-utils)
+	sh Tests/KVMAMD/run.sh .build/kvm-amd Tests/KVMAMD/observe.sh $(BIN)/sevdbg .build/strict-vmm
+
+.build/strict-vmm: Tests/StrictVMM/strict-vmm.c
+	mkdir -p $(@D)
+	cc -O2 -Wall -Wextra -pthread -o $@ $<
 
 lint: ## check the format
 	@$(SWIFT) format lint --strict --recursive $(SOURCES)

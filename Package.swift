@@ -54,7 +54,7 @@ let package = Package(
         .testTarget(
             name: "VCPUControlTests",
             dependencies: [
-                "VCPUControl", "CKVM", "CNativeOracle", "CZydis",
+                "VCPUControl", "CBPF", "CKVM", "CNativeOracle", "CZydis",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),

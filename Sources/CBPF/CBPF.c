@@ -92,11 +92,16 @@ static struct bpf_map *map_of(struct cbpf_object *object, const char *name)
 
 int cbpf_set_constants(struct cbpf_object *object, const struct observe_constants *constants)
 {
+    static const char section[] = ".rodata";
     struct bpf_map *map = NULL;
 
-    while ((map = libbpf.bpf_object__next_map(object->object, map)))
-        if (strstr(libbpf.bpf_map__name(map), ".rodata"))
+    // The name is the section's behind one that libbpf makes up; literals have sections of their own.
+    while ((map = libbpf.bpf_object__next_map(object->object, map))) {
+        const char *name = libbpf.bpf_map__name(map);
+        size_t length = strlen(name);
+        if (length >= strlen(section) && !strcmp(name + length - strlen(section), section))
             return libbpf.bpf_map__set_initial_value(map, constants, sizeof(*constants));
+    }
     return refuse(ENOENT, "the BPF program has no constants");
 }
 

@@ -15,19 +15,27 @@ int cbpf_has_svm(void)
     return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && (ecx & 1 << 2);
 }
 
-const void *cbpf_map_run(pid_t process, int vcpu)
+int cbpf_c_bit(void)
 {
-    int pidfd = syscall(SYS_pidfd_open, process, 0);
-    if (pidfd < 0) return NULL;
+    unsigned eax = 0, ebx = 0, ecx, edx;
 
-    int descriptor = syscall(SYS_pidfd_getfd, pidfd, vcpu, 0);
-    int error = errno;
-    close(pidfd);
-    errno = error;
+    return __get_cpuid(0x8000001f, &eax, &ebx, &ecx, &edx) && (eax & 1 << 1) ? (int)(ebx & 0x3f) : 0;
+}
+
+int cbpf_open_process(pid_t process)
+{
+    int descriptor = syscall(SYS_pidfd_open, process, 0);
+
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+const void *cbpf_map_run(int process, int vcpu)
+{
+    int descriptor = syscall(SYS_pidfd_getfd, process, vcpu, 0);
     if (descriptor < 0) return NULL;
 
     void *run = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, descriptor, 0);
-    error = errno;
+    int error = errno;
     close(descriptor);
     errno = error;
     return run == MAP_FAILED ? NULL : run;

@@ -11,6 +11,9 @@
 
 #include "observe.h"
 
+/// The size of an entry of the map `threads`.
+enum { CBPF_COUNTERS_SIZE = sizeof(struct observe_counters) };
+
 /// A loaded object, with what is attached of it.
 struct cbpf_object;
 
@@ -52,11 +55,15 @@ int cbpf_ring_descriptor(const struct cbpf_ring *ring);
 
 /// Whether the processor has SVM, which kvm_amd needs.
 int cbpf_has_svm(void);
+/// The position of the C-bit, as CPUID 0x8000001f gives it; 0 without SEV.
+int cbpf_c_bit(void);
 
+/// A descriptor of a process, readable when it has ended; pidfd_open(2).
+int cbpf_open_process(pid_t process);
 /// Maps the `struct kvm_run` of a vCPU of another process, read-only; NULL with errno where that fails.
 ///
-/// pidfd_open(2), pidfd_getfd(2), mmap(2).
-const void *cbpf_map_run(pid_t process, int vcpu);
+/// pidfd_getfd(2), mmap(2).
+const void *cbpf_map_run(int process, int vcpu);
 void cbpf_unmap_run(const void *run);
 /// KVM_EXIT_* as it is now.
 uint32_t cbpf_exit_reason(const void *run);

@@ -169,25 +169,23 @@ struct observe_counters {
     struct observe_place places[OBSERVE_PLACES];
 };
 
-/// What observe_filter looks at.
+/// What an observe_filter looks at: its place in the map `filters`.
 enum observe_filter_kind {
-    observe_filter_off,
     /// A VMGEXIT of the page protocol: SW_EXITCODE, SW_EXITINFO1 and RCX.
     observe_filter_page,
-    /// A VMGEXIT of the MSR protocol: bits 11:0 of the MSR.
+    /// A VMGEXIT of the MSR protocol: the MSR, as code.
     observe_filter_msr,
-    /// A port access, on any KVM: the port.
+    /// A port access, on any KVM: the port, as code.
     observe_filter_port,
+    observe_filter_kinds,
 };
 
 /// Which event sends the vCPU's thread a signal, at the moment it happens.
 struct observe_filter {
-    __u32 kind;
+    /// 0: none is sent.
     __u32 signal;
     /// The vCPU, or all ones for any.
     __u32 vcpu;
-    /// How many matching events still pass before a signal is sent.
-    __u32 skip;
     /// Bits that must be equal, and their values.
     __u64 code_mask, code;
     __u64 info1_mask, info1;

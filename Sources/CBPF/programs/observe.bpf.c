@@ -37,7 +37,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
+    __uint(max_entries, observe_filter_kinds);
     __type(key, __u32);
     __type(value, struct observe_filter);
 } filters SEC(".maps");
@@ -316,13 +316,12 @@ int answer_msr(struct bpf_raw_tracepoint_args *ctx)
 
 // MARK: Breakpoints
 
-/// The filter, where it is for events of this kind and for this vCPU.
+/// The filter for events of this kind, where one is set for this vCPU.
 static __always_inline struct observe_filter *filter(__u32 kind, __u32 vcpu)
 {
-    __u32 first = 0;
-    struct observe_filter *filter = bpf_map_lookup_elem(&filters, &first);
+    struct observe_filter *filter = bpf_map_lookup_elem(&filters, &kind);
 
-    if (!filter || filter->kind != kind) return NULL;
+    if (!filter || !filter->signal) return NULL;
     return filter->vcpu == vcpu || filter->vcpu == ~0U ? filter : NULL;
 }
 
@@ -333,10 +332,6 @@ static __always_inline void stop(struct observe_filter *filter, __u32 vcpu)
     struct observe_stop *record;
 
     if (!counts) return;
-    if (filter->skip) {
-        __sync_fetch_and_add(&filter->skip, -1);
-        return;
-    }
     if (bpf_send_signal_thread(filter->signal)) return;
     record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
     if (!record) {

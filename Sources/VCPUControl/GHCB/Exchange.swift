@@ -8,6 +8,8 @@ package struct Exchange: Sendable, Equatable {
     package var msr: UInt64
     package var content: Content
     package var outcome: Outcome
+    /// How it was seen: by the machine itself, or through a tracepoint of another's KVM.
+    package var source = Provenance.direct
 
     package enum Content: Sendable, Equatable {
         /// The page protocol: the page as the guest left it, and as it is when the guest runs on (`nil`: it never does).

@@ -60,6 +60,7 @@ extension Hidden {
             "SEV-ES protects it from the host; launch with --visibility full on the emulator"
         case .notValid: "the guest did not mark it valid in the GHCB's bitmap"
         case .wiped: "KVM overwrote it"
+        case .needsBPF: "only BPF programs see it, which need root"
         case .unmapped: "nothing is mapped there"
         }
     }

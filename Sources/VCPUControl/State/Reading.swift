@@ -22,6 +22,8 @@ package enum Hidden: String, Sendable, Error {
     case wiped = "wiped by KVM"
     /// No memory or translation is behind the address.
     case unmapped = "not mapped"
+    /// Only BPF programs see it, and there are none.
+    case needsBPF = "needs BPF"
 }
 
 /// A value with its origin, or the reason why there is none: what is not visible is never a zero.
