@@ -13,6 +13,8 @@
 #include "libbpf.h"
 
 static char reason[512];
+/// Whether the reason is the verifier's, which nothing later explains better.
+static int has_verdict;
 
 const char *cbpf_reason(void)
 {
@@ -41,11 +43,27 @@ static struct libbpf libbpf;
 
 // MARK: The library and the objects
 
-/// Keeps the last line that names a failure: libbpf prints dozens for one.
+/// The last thing that the verifier says before its statistics: what is wrong with the program.
+static const char *verdict(char *log)
+{
+    char *end = strstr(log, "\nprocessed ");
+
+    if (!end) return NULL;
+    *end = 0;
+    char *line = strrchr(log, '\n');
+    return line ? line + 1 : log;
+}
+
+/// Keeps the verifier's verdict, else the last line of what libbpf says.
 static int keep(int level, const char *format, va_list arguments)
 {
-    if (level != LIBBPF_WARN) return 0;
-    vsnprintf(reason, sizeof(reason), format, arguments);
+    static char text[1 << 16];
+
+    if (level != LIBBPF_WARN || has_verdict) return 0;
+    vsnprintf(text, sizeof(text), format, arguments);
+    const char *line = verdict(text);
+    has_verdict = line != NULL;
+    snprintf(reason, sizeof(reason), "%s", line ? line : text);
     reason[strcspn(reason, "\n")] = 0;
     return 0;
 }
@@ -115,6 +133,7 @@ int cbpf_resize(struct cbpf_object *object, const char *map, uint32_t entries)
 int cbpf_load(struct cbpf_object *object)
 {
     reason[0] = 0;
+    has_verdict = 0;
     return libbpf.bpf_object__load(object->object);
 }
 

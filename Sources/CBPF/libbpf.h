@@ -23,7 +23,8 @@ struct libbpf_iter_target {
 struct libbpf_iter_options {
     size_t size;
     struct libbpf_iter_target *target;
-    uint32_t target_size;
+    /// 32 bits in libbpf, which wants the padding behind them to be zero.
+    uint64_t target_size;
 };
 
 /// `struct bpf_test_run_opts`.

@@ -157,10 +157,21 @@ static void *serve(void *argument) {
     return 0;
 }
 
-static void make_vcpu(int vm, int number, size_t run_size) {
+// A guest in long mode needs a processor that has it: kvm_amd refuses the registers otherwise.
+static void set_cpuid(int kvm, int vcpu) {
+    enum { MOST = 256 };
+    struct kvm_cpuid2 *cpuid = calloc(1, sizeof *cpuid + MOST * sizeof *cpuid->entries);
+    cpuid->nent = MOST;
+    if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, cpuid)) fail("KVM_GET_SUPPORTED_CPUID");
+    if (ioctl(vcpu, KVM_SET_CPUID2, cpuid)) fail("KVM_SET_CPUID2");
+    free(cpuid);
+}
+
+static void make_vcpu(int kvm, int vm, int number, size_t run_size) {
     struct vcpu *v = &vcpus[number];
     v->number = number;
     if ((v->fd = ioctl(vm, KVM_CREATE_VCPU, number)) < 0) fail("KVM_CREATE_VCPU");
+    set_cpuid(kvm, v->fd);
     v->run = mmap(0, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
     if (v->run == MAP_FAILED) fail("mmap of the vCPU");
     struct kvm_sregs s;
@@ -195,7 +206,7 @@ static void make_vm(void) {
     tables[512] = (TABLES + 0x2000) | 3;
     for (int i = 0; i < 512; i++) tables[1024 + i] = (uint64_t)i << 21 | 0x83;
     memcpy(ram + CODE, guest, sizeof guest);
-    for (int i = 0; i < VCPUS; i++) make_vcpu(vm, i, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0));
+    for (int i = 0; i < VCPUS; i++) make_vcpu(kvm, vm, i, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0));
 }
 
 static int report(uint64_t ticks) {

@@ -108,9 +108,13 @@ static __always_inline __u64 exit_code(struct kvm_vcpu *vcpu, __u32 isa)
 
 static __always_inline __u32 reason_of(__u64 code)
 {
-    if (code < OBSERVE_REASONS_400) return code;
-    if (code >= 0x400 && code < 0x410) return OBSERVE_REASONS_400 + (code - 0x400);
-    return OBSERVE_REASON_OTHER;
+    __u32 reason = OBSERVE_REASON_OTHER;
+
+    if (code < OBSERVE_REASONS_400) reason = code;
+    if (code >= 0x400 && code < 0x410) reason = OBSERVE_REASONS_400 + (code - 0x400);
+    // The verifier has to see a bound that the compiler knows.
+    barrier_var(reason);
+    return reason < OBSERVE_REASONS ? reason : OBSERVE_REASON_OTHER;
 }
 
 SEC("raw_tp/kvm_exit")
