@@ -44,7 +44,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "Benchmark", dependencies: ["VCPUControl"], path: "Tests/Benchmark",
-            exclude: ["kvm.c", "terminal.c", "unicorn.c"], swiftSettings: strict),
+            exclude: ["kvm.c", "observe.c", "terminal.c", "unicorn.c"], swiftSettings: strict),
         .target(
             name: "CNativeOracle", path: "Tests/CNativeOracle",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),

@@ -9,9 +9,11 @@ struct BPFPrograms: BuildToolPlugin {
         let folder = module.appending(path: "programs")
         let files = try FileManager.default.contentsOfDirectory(
             at: folder, includingPropertiesForKeys: nil)
-        let shared = [module.appending(path: "include/observe.h")] + files.filter {
-            !$0.lastPathComponent.hasSuffix(".bpf.c")
-        }
+        let shared =
+            [module.appending(path: "include/observe.h")]
+            + files.filter {
+                !$0.lastPathComponent.hasSuffix(".bpf.c")
+            }
         // The toolchain's clang has the target BPF; another may be had by its name alone.
         let clang = (try? context.tool(named: "clang").url.path()) ?? "clang"
         return files.filter { !shared.contains($0) }.map { source in

@@ -35,8 +35,8 @@ static int refuse(int error, const char *format, ...)
 
 struct cbpf_object {
     struct bpf_object *object;
+    /// NULL where nothing is attached.
     struct bpf_link *links[MOST_LINKS];
-    size_t count;
 };
 
 static struct libbpf libbpf;
@@ -98,7 +98,7 @@ struct cbpf_object *cbpf_open(const void *bytes, size_t size)
 void cbpf_close(struct cbpf_object *object)
 {
     if (!object) return;
-    while (object->count) libbpf.bpf_link__destroy(object->links[--object->count]);
+    for (int link = 0; link < MOST_LINKS; link++) cbpf_detach(object, link);
     libbpf.bpf_object__close(object->object);
     free(object);
 }
@@ -144,20 +144,21 @@ static struct bpf_program *program_of(struct cbpf_object *object, const char *na
     return libbpf.bpf_object__find_program_by_name(object->object, name);
 }
 
-/// Keeps a link until the object is closed.
-static int keep_link(struct cbpf_object *object, struct bpf_link *link)
-{
-    if (!link) return -errno;
-    object->links[object->count++] = link;
-    return 0;
-}
-
 int cbpf_attach(struct cbpf_object *object, const char *program)
 {
     struct bpf_program *found = program_of(object, program);
+    int link = 0;
 
-    if (!found || object->count == MOST_LINKS) return refuse(ENOENT, "no BPF program %s", program);
-    return keep_link(object, libbpf.bpf_program__attach(found));
+    while (link < MOST_LINKS && object->links[link]) link++;
+    if (!found || link == MOST_LINKS) return refuse(ENOENT, "no BPF program %s", program);
+    object->links[link] = libbpf.bpf_program__attach(found);
+    return object->links[link] ? link : -errno;
+}
+
+void cbpf_detach(struct cbpf_object *object, int link)
+{
+    if (object->links[link]) libbpf.bpf_link__destroy(object->links[link]);
+    object->links[link] = NULL;
 }
 
 int cbpf_iterate(struct cbpf_object *object, const char *program, pid_t process)

@@ -28,7 +28,10 @@ int cbpf_resize(struct cbpf_object *object, const char *map, uint32_t entries);
 /// Hands the object to the kernel, which verifies it.
 int cbpf_load(struct cbpf_object *object);
 /// Attaches a program where its section says.
+///
+/// @returns the number of the link, for `cbpf_detach`.
 int cbpf_attach(struct cbpf_object *object, const char *program);
+void cbpf_detach(struct cbpf_object *object, int link);
 /// Attaches an iterator to one process.
 ///
 /// @returns a descriptor that the records are read from.

@@ -10,8 +10,12 @@ struct BPFObject: ~Copyable {
 
     /// Loads a program.
     ///
-    /// - Parameter threads: how many counters the map `threads` gets, a power of two; `nil` where the
-    ///   program has no such map.
+    /// - Parameters:
+    ///   - program: what clang made.
+    ///   - constants: what the program has to know.
+    ///   - threads: how many counters the map `threads` gets, a power of two; `nil` where the program
+    ///     has no such map.
+    /// - Throws: `noBPF` with the reason.
     init(
         _ program: BPFProgram, _ constants: observe_constants, threads: UInt32? = nil
     ) throws(ObserveError) {
@@ -43,11 +47,18 @@ struct BPFObject: ~Copyable {
 
     deinit { unsafe cbpf_close(handle) }
 
+    /// What `attach` returns and `detach` takes, once.
+    struct Link { fileprivate var number: Int32 }
+
     /// Attaches a program where its section says.
-    func attach(_ program: String) throws(ObserveError) {
-        let status = unsafe cbpf_attach(handle, program)
-        guard status == 0 else { throw .refused(-status) }
+    @discardableResult
+    func attach(_ program: String) throws(ObserveError) -> Link {
+        let number = unsafe cbpf_attach(handle, program)
+        guard number >= 0 else { throw .refused(-number) }
+        return Link(number: number)
     }
+
+    func detach(_ link: Link) { unsafe cbpf_detach(handle, link.number) }
 
     /// What an iterator says of one process.
     func records(of program: String, process: Int32) throws(ObserveError) -> [UInt8] {

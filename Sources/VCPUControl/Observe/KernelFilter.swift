@@ -78,7 +78,9 @@ extension ExitFilter.Term {
             ]
         case .code(let code): return Self.filters(code)
         case .name(let name):
-            let page = ExitCode(named: name).map { KernelFilter(event: .page, code: .exactly($0.rawValue)) }
+            let page = ExitCode(named: name).map {
+                KernelFilter(event: .page, code: .exactly($0.rawValue))
+            }
             let info = GHCBMSR.Info.allCases.first { $0.name == name }
             let msr = info.map {
                 KernelFilter(event: .msr, code: .exactly(UInt64($0.rawValue), mask: 0xfff))

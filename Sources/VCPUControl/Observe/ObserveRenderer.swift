@@ -88,7 +88,9 @@ extension ObserveRenderer {
     private static func lines(_ seconds: Double, _ vcpus: [ObservedSamples]) -> [String] {
         let rows = vcpus.map { vcpu in
             let total = vcpu.reasons.reduce(0) { $0 + $1.count }
-            let shares = vcpu.reasons.map { "\($0.reason.name) \(100 * $0.count / max(total, 1)) %" }
+            let shares = vcpu.reasons.map {
+                "\($0.reason.name) \(100 * $0.count / max(total, 1)) %"
+            }
             return "  vCPU \(vcpu.vcpu)   \(shares.joined(separator: ", ")) of \(total) samples"
         }
         return ["[\(seconds.tenths) s]"] + rows
@@ -140,7 +142,9 @@ extension ObservedVM {
     }
 
     private var slotLines: [String] {
-        guard case .known(let slots, _) = slots else { return ["  memory slots: <\(Hidden.needsBPF.rawValue)>"] }
+        guard case .known(let slots, _) = slots else {
+            return ["  memory slots: <\(Hidden.needsBPF.rawValue)>"]
+        }
         let more = hasMoreSlots ? ["  more slots than could be read"] : []
         return slots.map { "  " + $0.line } + more
     }

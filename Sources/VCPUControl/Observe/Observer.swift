@@ -15,6 +15,8 @@ package final class Observer: VMObserver {
     private let counters: UInt32
     private let vcpuOfThread: [UInt32: Int]
     private var exchanges: ObservedExchanges
+    /// Empty while nothing is timed.
+    private var timing: [BPFObject.Link] = []
     private let clock = ContinuousClock()
     private let beginning: ContinuousClock.Instant
 
@@ -36,12 +38,15 @@ package final class Observer: VMObserver {
         vcpuOfThread = Self.threads(of: vms)
         exchanges = ObservedExchanges(vms)
         beginning = clock.now
+        for program in Self.timers { timing.append(try object.attach(program)) }
     }
 
     private static let programs = [
-        "leave_guest", "enter_guest", "enter_userspace", "leave_userspace", "access_port",
-        "access_mmio", "access_msr", "request_page", "answer_page", "request_msr", "answer_msr",
+        "leave_guest", "enter_userspace", "access_port", "access_mmio", "access_msr",
+        "request_page", "answer_page", "request_msr", "answer_msr",
     ]
+    /// Those that see the end of an exit.
+    private static let timers = ["enter_guest", "leave_userspace"]
 
     /// Four for each vCPU, for threads are found by hashing.
     private static func counters(for vms: [ObservedVM]) -> UInt32 {
@@ -58,7 +63,17 @@ package final class Observer: VMObserver {
         return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
     }
 
+    /// To see the end of an exit costs the VMM as much as to count it: it is done an eighth of the time.
+    private func updateTiming() {
+        let isTime = Int((clock.now - beginning) / .milliseconds(125)) % 8 == 0
+        guard isTime == timing.isEmpty else { return }
+        for link in timing { object.detach(link) }
+        // What could be attached once can be again; else nothing is timed.
+        timing = isTime ? Self.timers.compactMap { try? object.attach($0) } : []
+    }
+
     package func next(milliseconds: Int32) -> [ObserveEvent] {
+        updateTiming()
         isOver = descriptor.wait(or: ring.descriptor, milliseconds: milliseconds) || isOver
         return drain()
     }
@@ -115,9 +130,10 @@ extension Observer {
     /// signal compares the rest. Each signal is reported as `ObserveEvent.stop`.
     ///
     /// - Parameters:
-    ///   - filter: which VMGEXITs, or for a KVM without SEV-ES which port accesses.
+    ///   - filters: which VMGEXITs, or for a KVM without SEV-ES which port accesses.
     ///   - signal: one whose default is to be ignored, for the VMM gets it where nobody traces it.
     ///   - vcpu: `nil` for any.
+    /// - Throws: the kernel's refusal.
     package func stop(
         at filters: [KernelFilter], signal: Int32, vcpu: Int?
     ) throws(ObserveError) {

@@ -57,7 +57,10 @@ package final class RunSampler: VMObserver {
 
     /// Starts to watch a process.
     ///
-    /// - Parameter reason: why it is not an `Observer`.
+    /// - Parameters:
+    ///   - pid: the VMM.
+    ///   - reason: why it is not an `Observer`.
+    /// - Throws: what keeps its vCPUs from this user.
     package init(_ pid: Int32, because reason: String) throws(ObserveError) {
         let process = try VMMProcess(pid)
         descriptor = try ProcessDescriptor(pid)

@@ -65,7 +65,8 @@ extension ObserveError {
         guard errno != ENOENT else { return .noProcess(pid) }
         var status = stat()
         let owner = unsafe stat("/proc/\(pid)", &status) == 0 ? status.st_uid : 0
-        return owner == geteuid() ? .closed(pid, errno: errno)
+        return owner == geteuid()
+            ? .closed(pid, errno: errno)
             : .foreign(pid, owner: owner, user: geteuid())
     }
 }

@@ -11,9 +11,11 @@ struct ObservedProcess {
         .appending(path: "StrictVMM/strict-vmm.c")
 
     /// Why it cannot be had here, if so.
-    static let obstacle: String? =
-        access("/dev/kvm", R_OK | W_OK) != 0
-        ? "there is no /dev/kvm to use" : access("/usr/bin/gcc", X_OK) != 0 ? "there is no gcc" : nil
+    static let obstacle: String? = {
+        let files = FileManager.default
+        if !files.isWritableFile(atPath: "/dev/kvm") { return "there is no /dev/kvm to use" }
+        return files.isExecutableFile(atPath: "/usr/bin/gcc") ? nil : "there is no gcc"
+    }()
 
     /// Built once for all tests.
     private static let program: Result<URL, any Error> = Result {

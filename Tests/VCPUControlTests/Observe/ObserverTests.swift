@@ -98,16 +98,17 @@ struct ObserverTests {
             tgid: UInt32(getpid()), is_svm: 0, thread_mask: 63, counts_places: 0)
         let object = try BPFObject(.observe, constants, threads: 64)
         var ring = try object.ring()
-        let thread = UInt32(gettid())
-        var counters = RecordBytes(thread, 0, 0, 0, 0, 0)
-        counters.add(0, 0, address, 0x7000, 0, 0)
-        counters.bytes += [UInt8](
-            repeating: 0, count: VCPUActivity.recordSize - counters.bytes.count)
-        try object.setCounters(counters.bytes, at: thread & 63)
-        try object.test("request_page", arguments: [2, address])
-        try object.test("answer_page", arguments: [2, address])
+        // The first record makes the program find counters for this thread.
         try object.test("request_msr", arguments: [2, 0x80])
         try object.test("answer_msr", arguments: [2, 0x3081])
+        let place = (0..<64).first { object.counters(at: $0)?.starts(with: [0, 0, 0, 0]) == false }
+        let index = try #require(place)
+        var counters = try #require(object.counters(at: index))
+        counters.replaceSubrange(40..<48, with: address.littleEndianBytes(8))
+        counters.replaceSubrange(48..<56, with: UInt64(0x7000).littleEndianBytes(8))
+        try object.setCounters(counters, at: index)
+        try object.test("request_page", arguments: [2, address])
+        try object.test("answer_page", arguments: [2, address])
 
         var joiner = ExchangeJoiner(ghcbVersion: 2, cBit: 51)
         var exchanges: [Exchange] = []
@@ -115,13 +116,12 @@ struct ObserverTests {
             exchanges += joiner.take(try #require(TracepointRecord.decode(bytes)))
         }
         #expect(exchanges.count == 2 && joiner.unjoined == 0)
-        let exchange = try #require(exchanges.first)
+        let exchange = try #require(exchanges.last)
         #expect(exchange.vcpu == 2 && exchange.msr == 0x7000)
         #expect(exchange.requestPage?.bytes.starts(with: banner) == true)
         #expect(exchange.responsePage?.isValid(.rax) == true)
-        #expect(exchanges.last?.content == .msr(response: 0x3081))
-        let name = try #require(exchanges.last?.name)
-        #expect(name == "HV_FT_REQ")
+        #expect(exchanges.first?.content == .msr(response: 0x3081))
+        #expect(exchanges.first?.name == "HV_FT_REQ")
     }
 
     /// Where the kernel's version text lies; `nil` where that is kept secret.

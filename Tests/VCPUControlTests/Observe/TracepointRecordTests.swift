@@ -193,7 +193,7 @@ struct TracepointRecordTests {
             ])
             let exchange = try #require(exchanges.first)
             let text = renderer.text(for: .vmgexit(sequence: 1, exchange))
-            #expect(!text.dropLast().contains { $0.isNewline || $0.asciiValue.map { $0 < 32 } == true })
+            #expect(text.utf8.dropLast().allSatisfy { $0 >= 0x20 && $0 < 0x7f })
         }
     }
 

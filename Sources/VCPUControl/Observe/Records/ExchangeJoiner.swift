@@ -8,7 +8,11 @@ package struct ExchangeJoiner: Sendable {
     /// Requests and responses that had no other side.
     package private(set) var unjoined = 0
 
-    /// - Parameter ghcbVersion: the version that the VM offers.
+    /// Starts with nothing open.
+    ///
+    /// - Parameters:
+    ///   - ghcbVersion: the highest protocol version that the VM offers.
+    ///   - cBit: the position of the C-bit.
     package init(ghcbVersion: Int, cBit: Int) {
         model = HypervisorModel(ghcbVersion: ghcbVersion, cBit: cBit, vcpus: 1)
     }

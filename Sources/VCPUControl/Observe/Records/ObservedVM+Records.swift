@@ -53,7 +53,8 @@ private struct VMRecords {
 
     private mutating func takeVM(from reader: inout RecordReader) -> Void? {
         guard let descriptor = reader.word32(), let vm = reader.word64(),
-            let process = reader.word32(), reader.word32() != nil, let hasMore = reader.word32(), let hasSEV = reader.word32(),
+            let process = reader.word32(), reader.word32() != nil, let hasMore = reader.word32(),
+            let hasSEV = reader.word32(),
             let isES = reader.word32(), let asid = reader.word32(),
             let version = reader.word32(), reader.word32() != nil
         else { return nil }
