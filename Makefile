@@ -62,15 +62,20 @@ screens: setup ## write docs/screens and README.md's screen anew
 	mkdir -p docs/screens
 	SEVDBG_UPDATE_SCREENS=1 $(TEST) --filter DocumentedScreensTests
 
-bench: setup $(UNICORN)/bench .build/terminal .build/kvm build ## speed beside Unicorn's, KVM's and gdb's, the cost of a VMGEXIT
+bench: setup $(UNICORN)/bench .build/terminal .build/kvm .build/observe build ## speed beside Unicorn's, KVM's and gdb's, the cost of a VMGEXIT
 	$(call install,gdb)
 	@$(BUILD) --product Benchmark >&2
 	@$(BIN)/Benchmark $(UNICORN)/bench .build/terminal .build/kvm $(BIN)/sevdbg
+	@.build/observe $(BIN)/sevdbg || echo "observed VMM: not measured, needs root and /dev/kvm"
 
 $(UNICORN)/bench: Tests/Benchmark/unicorn.c
 	PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --target $(UNICORN) unicorn==2.1.4 >&2
 	cc -O2 -I $(UNICORN)/unicorn/include -o $@ $< $(UNICORN)/unicorn/lib/libunicorn.so.2 \
 	    -Wl,-rpath,$(abspath $(UNICORN)/unicorn/lib)
+
+.build/observe: Tests/Benchmark/observe.c
+	mkdir -p $(@D)
+	cc -O2 -Wall -Wextra -o $@ $<
 
 .build/terminal: Tests/Benchmark/terminal.c
 	mkdir -p $(@D)

@@ -12,8 +12,6 @@ struct observe_constants {
     __u32 is_svm;
     /// The number of counters less one, a power of two less one.
     __u32 thread_mask;
-    /// 1: ports, MMIO addresses and MSRs are counted too.
-    __u32 counts_places;
 };
 
 /// The first word of every record.

@@ -17,8 +17,13 @@ extension JSONRenderer {
         case .finding(let finding): value(for: SessionEvent.finding(finding))
         case .started(let start): record("observe", start.members)
         case .vms(let vms): record("vms", [.init("vms", .array(vms.map(\.json)))])
-        case .activity(let seconds, let vcpus):
-            record("exits", [.seconds(seconds), .init("vcpus", .array(vcpus.map(\.json)))])
+        case .activity(let seconds, let sampled, let vcpus):
+            record(
+                "exits",
+                [
+                    .seconds(seconds), .init("sampledPercent", .number(UInt64(100 * sampled))),
+                    .init("vcpus", .array(vcpus.map(\.json))),
+                ])
         case .samples(let seconds, let vcpus):
             record("samples", [.seconds(seconds), .init("vcpus", .array(vcpus.map(\.json)))])
         case .stop(let vcpu, let thread, let signal):

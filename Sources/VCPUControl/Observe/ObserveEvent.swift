@@ -6,7 +6,10 @@ package enum ObserveEvent: Sendable, Equatable {
     case vmgexit(sequence: Int, Exchange)
     case finding(Finding)
     /// What the vCPUs did since the start.
-    case activity(seconds: Double, [ObservedActivity])
+    ///
+    /// Exits are counted all the time; `sampled` is the part of it in which they were timed, and
+    /// places counted: less than 1 for a VMM whose exits are many.
+    case activity(seconds: Double, sampled: Double, [ObservedActivity])
     /// What samples of `kvm_run` showed since the start.
     case samples(seconds: Double, [ObservedSamples])
     /// A breakpoint's signal is on its way to the vCPU's thread.

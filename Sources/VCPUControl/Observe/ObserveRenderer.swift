@@ -27,7 +27,8 @@ package struct ObserveRenderer {
         case .finding(let finding): session.text(for: .finding(finding))
         case .started(let start): Self.text(start.lines)
         case .vms(let vms): Self.text(vms.flatMap(\.lines))
-        case .activity(let seconds, let vcpus): Self.text(lines(seconds, vcpus))
+        case .activity(let seconds, let sampled, let vcpus):
+            Self.text(lines(seconds, sampled, vcpus))
         case .samples(let seconds, let vcpus): Self.text(Self.lines(seconds, vcpus))
         case .stop(let vcpu, let thread, let signal):
             Self.text(["\(Self.name(vcpu, thread)): signal \(signal) sent"])
@@ -48,7 +49,9 @@ package struct ObserveRenderer {
 
 extension ObserveRenderer {
     /// What happened since the last table; no table where nothing did.
-    private mutating func lines(_ seconds: Double, _ vcpus: [ObservedActivity]) -> [String] {
+    private mutating func lines(
+        _ seconds: Double, _ sampled: Double, _ vcpus: [ObservedActivity]
+    ) -> [String] {
         let interval = max(seconds - last.seconds, 0.001)
         let table = vcpus.flatMap { rows($0, interval) }
         last.seconds = seconds
@@ -58,7 +61,8 @@ extension ObserveRenderer {
                 last.counts[key] = exits.count
             }
         }
-        return table.isEmpty ? [] : ["[\(seconds.tenths) s]"] + table
+        let part = sampled > 0.99 ? "" : "; times and places from \(UInt64(100 * sampled)) % of it"
+        return table.isEmpty ? [] : ["[\(seconds.tenths) s\(part)]"] + table
     }
 
     private func rows(_ vcpu: ObservedActivity, _ interval: Double) -> [String] {

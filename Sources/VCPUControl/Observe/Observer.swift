@@ -15,8 +15,7 @@ package final class Observer: VMObserver {
     private let counters: UInt32
     private let vcpuOfThread: [UInt32: Int]
     private var exchanges: ObservedExchanges
-    /// Empty while nothing is timed.
-    private var timing: [BPFObject.Link] = []
+    private var sampling = ProgramSampling()
     private let clock = ContinuousClock()
     private let beginning: ContinuousClock.Instant
 
@@ -30,7 +29,7 @@ package final class Observer: VMObserver {
         counters = Self.counters(for: vms)
         let constants = observe_constants(
             tgid: vms.lazy.compactMap(\.process).first ?? UInt32(pid),
-            is_svm: UInt32(cbpf_has_svm()), thread_mask: counters - 1, counts_places: 1)
+            is_svm: UInt32(cbpf_has_svm()), thread_mask: counters - 1)
         object = try BPFObject(.observe, constants, threads: counters)
         for program in Self.programs { try object.attach(program) }
         ring = try object.ring()
@@ -38,15 +37,12 @@ package final class Observer: VMObserver {
         vcpuOfThread = Self.threads(of: vms)
         exchanges = ObservedExchanges(vms)
         beginning = clock.now
-        for program in Self.timers { timing.append(try object.attach(program)) }
     }
 
     private static let programs = [
-        "leave_guest", "enter_userspace", "access_port", "access_mmio", "access_msr",
-        "request_page", "answer_page", "request_msr", "answer_msr",
+        "leave_guest", "enter_userspace", "request_page", "answer_page", "request_msr",
+        "answer_msr",
     ]
-    /// Those that see the end of an exit.
-    private static let timers = ["enter_guest", "leave_userspace"]
 
     /// Four for each vCPU, for threads are found by hashing.
     private static func counters(for vms: [ObservedVM]) -> UInt32 {
@@ -63,17 +59,8 @@ package final class Observer: VMObserver {
         return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
     }
 
-    /// To see the end of an exit costs the VMM as much as to count it: it is done an eighth of the time.
-    private func updateTiming() {
-        let isTime = Int((clock.now - beginning) / .milliseconds(125)) % 8 == 0
-        guard isTime == timing.isEmpty else { return }
-        for link in timing { object.detach(link) }
-        // What could be attached once can be again; else nothing is timed.
-        timing = isTime ? Self.timers.compactMap { try? object.attach($0) } : []
-    }
-
     package func next(milliseconds: Int32) -> [ObserveEvent] {
-        updateTiming()
+        sampling.update(object, elapsed: clock.now - beginning) { threads() }
         isOver = descriptor.wait(or: ring.descriptor, milliseconds: milliseconds) || isOver
         return drain()
     }
@@ -96,8 +83,9 @@ package final class Observer: VMObserver {
         let sorted = found.sorted {
             ($0.vcpu ?? .max, $0.activity.thread) < ($1.vcpu ?? .max, $1.activity.thread)
         }
-        let seconds = (clock.now - beginning) / .seconds(1)
-        return .activity(seconds: seconds, sorted)
+        let elapsed = clock.now - beginning
+        return .activity(
+            seconds: elapsed / .seconds(1), sampled: sampling.share(of: elapsed), sorted)
     }
 
     package func vms() throws(ObserveError) -> [ObservedVM] {

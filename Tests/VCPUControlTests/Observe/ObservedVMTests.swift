@@ -137,8 +137,8 @@ struct VCPUActivityTests {
     func places() throws {
         let port = try #require(VCPUActivity.decode(Self.counters(isa: 2, position: 0)))
         #expect(port.places.map(\.text) == ["port 0x3f8 write"] && port.places[0].count == 4)
-        let msr = Self.counters(isa: 2, position: 0, place: 3 << 60 | 0xc000_0080)
-        #expect(VCPUActivity.decode(msr)?.places.map(\.text) == ["msr 0xc0000080 (EFER) read"])
+        let msr = Self.counters(isa: 2, position: 0, place: 3 << 60 | 0xc001_0010)
+        #expect(VCPUActivity.decode(msr)?.places.map(\.text) == ["msr 0xc0010010 (SYSCFG) read"])
         let nothing = Self.counters(isa: 2, position: 0, place: 15 << 60 | 1)
         #expect(VCPUActivity.decode(nothing)?.places.isEmpty == true)
     }
@@ -156,9 +156,9 @@ struct VCPUActivityTests {
         var renderer = ObserveRenderer(hasColor: false)
         let activity = try #require(VCPUActivity.decode(Self.counters(isa: 2, position: 0x7b)))
         let vcpu = ObservedActivity(vcpu: 0, activity: activity)
-        let first = renderer.text(for: .activity(seconds: 2, [vcpu]))
-        #expect(first.hasPrefix("[2.0 s]\n"))
+        let first = renderer.text(for: .activity(seconds: 2, sampled: 0.125, [vcpu]))
+        #expect(first.hasPrefix("[2.0 s; times and places from 12 % of it]\n"))
         #expect(first.contains("IOIO") && first.contains("16/s") && first.contains("mean 1.5 us"))
-        #expect(renderer.text(for: .activity(seconds: 3, [vcpu])).isEmpty)
+        #expect(renderer.text(for: .activity(seconds: 3, sampled: 1, [vcpu])).isEmpty)
     }
 }
