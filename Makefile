@@ -4,7 +4,7 @@ BUILD = $(SWIFT) build -c release
 BIN = .build/release
 # Tests see internal names, so their build is another; optimised, for they run guests.
 TEST = $(SWIFT) test -c release --disable-xctest -Xswiftc -enable-testing --scratch-path .build/tests
-SOURCES = Package.swift Sources Tests
+SOURCES = Package.swift Plugins Sources Tests
 UNICORN = .build/unicorn
 
 # Installs the missing ones of the Debian packages $(1), or says how to.

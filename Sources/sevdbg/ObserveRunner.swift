@@ -1,28 +1,4 @@
-import ArgumentParser
-import Glibc
 import VCPUControl
-
-/// How `attach --observe` shows what it sees.
-struct ObserveOutput: ParsableArguments {
-    @Flag(help: "Run without the terminal interface.")
-    var batch = false
-
-    @Option(
-        name: .customShort("e"),
-        help: ArgumentHelp(
-            "Show this when the observation ends, at once without --for; repeatable.",
-            valueName: "info TOPIC"))
-    var commands: [String] = []
-
-    @Flag(help: "Print one JSON object a line.")
-    var json = false
-
-    @Flag(help: "Exit with status 3 if the lint rules find errors.")
-    var lint = false
-
-    @Option(help: "Colour the output.")
-    var color = ColorChoice.auto
-}
 
 /// An observation: events as they come, as text or JSON lines, until something ends it.
 struct ObserveRunner {
@@ -30,16 +6,30 @@ struct ObserveRunner {
     private static let pause: Int32 = 50
 
     private let observer: any VMObserver
-    private let options: ObserveOutput
+    private let commands: [ScriptCommand]
+    private let isJSON: Bool
     private var renderer: ObserveRenderer
     private var output: StandardOutput
     private var hasErrors = false
 
     /// Observes a process until it ends, the user interrupts or the time is over.
-    static func run(_ pid: Int32, _ options: ObserveOutput, seconds: Double?) -> ProgramStatus {
+    ///
+    /// - Parameters:
+    ///   - pid: the VMM.
+    ///   - commands: answered at the end; where there are some, no tables are shown before.
+    ///   - isJSON: whether events are JSON lines.
+    ///   - lints: whether errors that the lint rules find count for the status.
+    ///   - hasColor: whether text has colours.
+    ///   - seconds: when to end; `nil` with commands is at once.
+    static func run(
+        _ pid: Int32, _ commands: [ScriptCommand], isJSON: Bool, lints: Bool, hasColor: Bool,
+        seconds: Double?
+    ) -> ProgramStatus {
         do throws(ObserveError) {
-            var runner = ObserveRunner(try observer(pid), options)
-            return runner.run(seconds: seconds)
+            var runner = ObserveRunner(try observer(pid), commands, isJSON, hasColor)
+            let succeeded = runner.run(seconds: seconds)
+            guard succeeded else { return .commandFailed }
+            return lints && runner.hasErrors ? .lintFailed : .ok
         } catch {
             StandardError.message(EscapedText.line(error.message))
             return .noMachine
@@ -56,25 +46,24 @@ struct ObserveRunner {
         }
     }
 
-    private init(_ observer: any VMObserver, _ options: ObserveOutput) {
-        (self.observer, self.options) = (observer, options)
-        let environment = Environment.values(["NO_COLOR", "CLICOLOR_FORCE", "TERM"])
-        let hasColor = options.color.isOn(
-            environment: environment, isTerminal: StandardOutput.isTerminal)
+    private init(
+        _ observer: any VMObserver, _ commands: [ScriptCommand], _ isJSON: Bool, _ hasColor: Bool
+    ) {
+        (self.observer, self.commands, self.isJSON) = (observer, commands, isJSON)
         renderer = ObserveRenderer(hasColor: hasColor)
         output = StandardOutput(isUnbuffered: false)
     }
 
-    private mutating func run(seconds: Double?) -> ProgramStatus {
+    /// - Returns: whether all commands could be done.
+    private mutating func run(seconds: Double?) -> Bool {
         Interruption.catchSignals()
         show(.started(observer.start))
         output.flush()
-        let reason = watch(seconds: seconds ?? (options.commands.isEmpty ? nil : 0))
-        let succeeded = options.commands.allSatisfy { answer($0) }
+        let reason = watch(seconds: seconds ?? (commands.isEmpty ? nil : 0))
+        let succeeded = commands.allSatisfy { answer($0) }
         for event in observer.end(reason) { show(event) }
         output.flush()
-        guard succeeded else { return .commandFailed }
-        return options.lint && hasErrors ? .lintFailed : .ok
+        return succeeded
     }
 
     /// Shows what happens, and every second what it amounts to.
@@ -85,7 +74,7 @@ struct ObserveRunner {
         while true {
             for event in observer.next(milliseconds: Self.pause) { show(event) }
             let reason = reasonToEnd(isLate: end.map { clock.now >= $0 } ?? false)
-            if clock.now >= table || reason != nil, options.commands.isEmpty {
+            if clock.now >= table || reason != nil, commands.isEmpty {
                 show(observer.activity())
                 table += .seconds(1)
             }
@@ -102,7 +91,7 @@ struct ObserveRunner {
 
     private mutating func show(_ event: ObserveEvent) {
         if case .finding(let finding) = event, finding.severity == .error { hasErrors = true }
-        if options.json {
+        if isJSON {
             output.write(JSONRenderer.line(for: event))
         } else {
             output.write(renderer.text(for: event).utf8)
@@ -116,13 +105,14 @@ extension ObserveRunner {
     /// Answers a command; what needs the guest to stand still has no answer here.
     ///
     /// - Returns: whether it could be done.
-    private mutating func answer(_ text: String) -> Bool {
+    private mutating func answer(_ command: ScriptCommand) -> Bool {
         do throws(CommandFailure) {
-            for event in try events(for: try CommandParser.parse(text), text) { show(event) }
+            let parsed = try CommandParser.parse(command.text)
+            for event in try events(for: parsed, command.text) { show(event) }
             return true
         } catch {
             output.flush()
-            StandardError.message(EscapedText.line(error.message))
+            StandardError.message(EscapedText.line("\(command.origin): \(error.message)"))
             return false
         }
     }

@@ -28,7 +28,7 @@ package struct ObserveStart: Sendable, Equatable {
 
 /// What a vCPU did, with what the records call it.
 package struct ObservedActivity: Sendable, Equatable {
-    /// `nil` for a thread that ran no vCPU at the start.
+    /// `nil` for a thread that ran no vCPU at the start, and has left no guest since.
     package var vcpu: Int?
     package var activity: VCPUActivity
 }

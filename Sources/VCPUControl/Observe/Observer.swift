@@ -78,7 +78,7 @@ package final class Observer: VMObserver {
 
     package func activity() -> ObserveEvent {
         let found = threads().map {
-            ObservedActivity(vcpu: vcpuOfThread[$0.thread], activity: $0)
+            ObservedActivity(vcpu: vcpuOfThread[$0.thread] ?? $0.vcpu, activity: $0)
         }
         let sorted = found.sorted {
             ($0.vcpu ?? .max, $0.activity.thread) < ($1.vcpu ?? .max, $1.activity.thread)

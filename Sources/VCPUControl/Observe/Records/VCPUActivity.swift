@@ -1,6 +1,8 @@
 /// What one vCPU's thread did since it is observed.
 package struct VCPUActivity: Sendable, Equatable {
     package var thread: UInt32
+    /// The vCPU's number; `nil` before the guest's first exit.
+    package var vcpu: Int?
     /// Exits of the guest to KVM, until it runs again; the most frequent first.
     package var hardware: [Exits]
     /// Returns of `KVM_RUN` to the VMM, until it calls again.
@@ -70,7 +72,7 @@ extension VCPUActivity {
     static func decode(_ bytes: [UInt8]) -> VCPUActivity? {
         var reader = RecordReader(bytes)
         guard let thread = reader.word32(), thread != 0, let isa = reader.word32(),
-            reader.word32() != nil, let lost = reader.word32(), reader.bytes(8 + 4 * 8) != nil,
+            let vcpu = reader.word32(), let lost = reader.word32(), reader.bytes(8 + 4 * 8) != nil,
             let failed = reader.word64(), let otherPlaces = reader.word64(),
             let hardware = exits(
                 reasons, from: &reader, { ExitReason(position: $0, isa: isa) }),
@@ -79,7 +81,8 @@ extension VCPUActivity {
             let places = places(from: &reader)
         else { return nil }
         return VCPUActivity(
-            thread: thread, hardware: hardware, userspace: userspace, places: places,
+            thread: thread, vcpu: isa == 0 ? nil : Int(vcpu), hardware: hardware,
+            userspace: userspace, places: places,
             otherPlaces: otherPlaces, failed: failed, lost: lost)
     }
 
