@@ -21,6 +21,7 @@ struct ObserveRunner {
     ///   - lints: whether errors that the lint rules find count for the status.
     ///   - hasColor: whether text has colours.
     ///   - seconds: when to end; `nil` with commands is at once.
+    /// - Returns: the program's status, after a message where it is not `ok`.
     static func run(
         _ pid: Int32, _ commands: [ScriptCommand], isJSON: Bool, lints: Bool, hasColor: Bool,
         seconds: Double?

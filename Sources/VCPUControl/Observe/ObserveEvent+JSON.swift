@@ -2,12 +2,7 @@
 
 extension JSONRenderer {
     /// One line, with its newline.
-    package static func line(for event: ObserveEvent) -> [UInt8] {
-        var output: [UInt8] = []
-        value(for: event).write(to: &output)
-        output.append(UInt8(ascii: "\n"))
-        return output
-    }
+    package static func line(for event: ObserveEvent) -> [UInt8] { line(value(for: event)) }
 
     /// The record of an event.
     package static func value(for event: ObserveEvent) -> JSONValue {

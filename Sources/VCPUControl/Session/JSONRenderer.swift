@@ -4,9 +4,11 @@ package enum JSONRenderer {
     package static let schema = "sevdbg/1"
 
     /// One line, with its newline.
-    package static func line(for event: SessionEvent) -> [UInt8] {
+    package static func line(for event: SessionEvent) -> [UInt8] { line(value(for: event)) }
+
+    static func line(_ value: JSONValue) -> [UInt8] {
         var output: [UInt8] = []
-        value(for: event).write(to: &output)
+        value.write(to: &output)
         output.append(UInt8(ascii: "\n"))
         return output
     }
