@@ -61,7 +61,8 @@ package final class Observer: VMObserver {
 
     package func next(milliseconds: Int32) -> [ObserveEvent] {
         sampling.update(object, elapsed: clock.now - beginning) { threads() }
-        isOver = descriptor.wait(or: ring.descriptor, milliseconds: milliseconds) || isOver
+        let pause = sampling.isBrief ? min(milliseconds, 10) : milliseconds
+        isOver = descriptor.wait(or: ring.descriptor, milliseconds: pause) || isOver
         return drain()
     }
 

@@ -2,7 +2,7 @@
 /// what it reached for.
 ///
 /// Each costs as much as counting does. A VMM with few exits has them all the time, another one for
-/// 100 ms of every four seconds, so that observing takes less than 2 % of its exits.
+/// 20 ms of each second, so that observing takes less than 2 % of its exits.
 struct ProgramSampling {
     private static let programs = [
         "enter_guest", "leave_userspace", "access_port", "access_mmio", "access_msr",
@@ -34,12 +34,15 @@ struct ProgramSampling {
             self.second = second
             judge(threads())
         }
-        let isTime = !isBusy || Int(elapsed / .milliseconds(100)) % 40 == 0
+        let isTime = !isBusy || Int(elapsed / .milliseconds(20)) % 50 == 0
         guard isTime == links.isEmpty else { return }
         for link in links { object.detach(link) }
         // What can be attached once can be again, unless the kernel has no memory: then nothing is.
         links = isTime ? Self.programs.compactMap { try? object.attach($0) } : []
     }
+
+    /// Whether they are attached for a moment, and nobody may wait longer than that.
+    var isBrief: Bool { isBusy && !links.isEmpty }
 
     /// The part of the time in which they were attached, 0…1.
     func share(of elapsed: Duration) -> Double {
