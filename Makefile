@@ -4,7 +4,7 @@ BUILD = $(SWIFT) build -c release
 BIN = .build/release
 # Tests see internal names, so their build is another; optimised, for they run guests.
 TEST = $(SWIFT) test -c release --disable-xctest -Xswiftc -enable-testing --scratch-path .build/tests
-SOURCES = Package.swift Sources Tests
+SOURCES = Package.swift Plugins Sources Tests
 UNICORN = .build/unicorn
 
 # Installs the missing ones of the Debian packages $(1), or says how to.
@@ -20,9 +20,9 @@ done; \
 }
 endef
 
-.PHONY: help run test build setup lint format fuzz monkey screens bench clean
+.PHONY: help run test test-kvm-amd build setup lint format fuzz monkey screens bench clean
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: build ## build and debug the guest `hello` (in batch where there is no terminal)
 	@$(BIN)/sevdbg launch hello
@@ -35,7 +35,15 @@ build: setup ## build the program
 	@$(BUILD) --product sevdbg >&2
 
 setup: ## install the libraries that the build needs
-	$(call install,libzydis-dev libncurses-dev)
+	$(call install,libzydis-dev libncurses-dev libbpf-dev)
+
+test-kvm-amd: build .build/strict-vmm ## what needs the real kvm_amd, on an emulated EPYC
+	$(call install,qemu-system-x86 busybox-static cpio xz-utils)
+	sh Tests/KVMAMD/run.sh .build/kvm-amd Tests/KVMAMD/observe.sh $(BIN)/sevdbg .build/strict-vmm
+
+.build/strict-vmm: Tests/StrictVMM/strict-vmm.c
+	mkdir -p $(@D)
+	cc -O2 -Wall -Wextra -pthread -o $@ $<
 
 lint: ## check the format
 	@$(SWIFT) format lint --strict --recursive $(SOURCES)
@@ -54,15 +62,20 @@ screens: setup ## write docs/screens and README.md's screen anew
 	mkdir -p docs/screens
 	SEVDBG_UPDATE_SCREENS=1 $(TEST) --filter DocumentedScreensTests
 
-bench: setup $(UNICORN)/bench .build/terminal .build/kvm build ## speed beside Unicorn's, KVM's and gdb's, the cost of a VMGEXIT
+bench: setup $(UNICORN)/bench .build/terminal .build/kvm .build/observe build ## speed beside Unicorn's, KVM's and gdb's, the cost of a VMGEXIT
 	$(call install,gdb)
 	@$(BUILD) --product Benchmark >&2
 	@$(BIN)/Benchmark $(UNICORN)/bench .build/terminal .build/kvm $(BIN)/sevdbg
+	@.build/observe $(BIN)/sevdbg || echo "observed VMM: not measured, needs root and /dev/kvm"
 
 $(UNICORN)/bench: Tests/Benchmark/unicorn.c
 	PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --target $(UNICORN) unicorn==2.1.4 >&2
 	cc -O2 -I $(UNICORN)/unicorn/include -o $@ $< $(UNICORN)/unicorn/lib/libunicorn.so.2 \
 	    -Wl,-rpath,$(abspath $(UNICORN)/unicorn/lib)
+
+.build/observe: Tests/Benchmark/observe.c
+	mkdir -p $(@D)
+	cc -O2 -Wall -Wextra -o $@ $<
 
 .build/terminal: Tests/Benchmark/terminal.c
 	mkdir -p $(@D)

@@ -21,14 +21,18 @@ let package = Package(
     ],
     targets: [
         .target(name: "CKVM", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .target(
+            name: "CBPF", exclude: ["programs"],
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .plugin(name: "BPFPrograms", capability: .buildTool()),
         .systemLibrary(name: "CNcurses"),
         .systemLibrary(name: "CZydis"),
         .target(
             name: "VCPUControl",
             dependencies: [
-                "CKVM", "CZydis", .product(name: "SystemPackage", package: "swift-system"),
+                "CBPF", "CKVM", "CZydis", .product(name: "SystemPackage", package: "swift-system"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict, plugins: ["BPFPrograms"]),
         .target(name: "DebugUI", dependencies: ["VCPUControl", "CNcurses"], swiftSettings: strict),
         .executableTarget(
             name: "sevdbg",
@@ -40,7 +44,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "Benchmark", dependencies: ["VCPUControl"], path: "Tests/Benchmark",
-            exclude: ["kvm.c", "terminal.c", "unicorn.c"], swiftSettings: strict),
+            exclude: ["kvm.c", "observe.c", "terminal.c", "unicorn.c"], swiftSettings: strict),
         .target(
             name: "CNativeOracle", path: "Tests/CNativeOracle",
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
@@ -50,7 +54,7 @@ let package = Package(
         .testTarget(
             name: "VCPUControlTests",
             dependencies: [
-                "VCPUControl", "CKVM", "CNativeOracle", "CZydis",
+                "VCPUControl", "CBPF", "CKVM", "CNativeOracle", "CZydis",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),

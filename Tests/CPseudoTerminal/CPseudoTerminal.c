@@ -20,11 +20,12 @@ static void run(const char *const *arguments, const char *const *environment, in
 }
 
 pid_t cpty_spawn(const char *const *arguments, const char *const *environment, uint16_t columns,
-                 uint16_t rows, int *master) {
+                 uint16_t rows, int *master, struct termios *modes) {
     struct winsize size = {.ws_col = columns, .ws_row = rows};
     int terminal;
     if (openpty(master, &terminal, NULL, NULL, &size) != 0) return -1;
     fcntl(*master, F_SETFD, FD_CLOEXEC);
+    tcgetattr(*master, modes);
     pid_t process = fork();
     if (process == 0) run(arguments, environment, terminal);
     close(terminal);

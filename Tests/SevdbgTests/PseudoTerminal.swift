@@ -38,14 +38,14 @@ final class PseudoTerminal {
         environment: [String: String] = [:], columns: UInt16 = 80, rows: UInt16 = 24
     ) throws {
         let variables = Self.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
-        var terminal: Int32 = -1
+        var (terminal, modes) = (Int32(-1), termios())
         process = unsafe Self.withPointers([command] + arguments) { arguments in
             unsafe Self.withPointers(variables) { variables in
-                unsafe cpty_spawn(arguments, variables, columns, rows, &terminal)
+                unsafe cpty_spawn(arguments, variables, columns, rows, &terminal, &modes)
             }
         }
         master = terminal
-        modes = Self.modes(of: terminal)
+        self.modes = Self.flags(of: modes)
         guard process > 0 else { throw Failure(description: "no pty: errno \(errno)") }
     }
 
@@ -179,7 +179,11 @@ final class PseudoTerminal {
     private static func modes(of master: Int32) -> [UInt32] {
         var modes = termios()
         _ = unsafe tcgetattr(master, &modes)
-        return [modes.c_iflag, modes.c_oflag, modes.c_cflag, modes.c_lflag]
+        return flags(of: modes)
+    }
+
+    private static func flags(of modes: termios) -> [UInt32] {
+        [modes.c_iflag, modes.c_oflag, modes.c_cflag, modes.c_lflag]
     }
 
     /// Calls with texts as C has them, and a null pointer behind the last.

@@ -25,7 +25,10 @@ struct LayeringTests {
 
     @Test(
         "pure folders import no C and no system module",
-        arguments: ["VCPUControl/State", "VCPUControl/GHCB", "DebugUI/Frame", "DebugUI/Model"])
+        arguments: [
+            "VCPUControl/State", "VCPUControl/GHCB", "VCPUControl/Observe/Records", "DebugUI/Frame",
+            "DebugUI/Model",
+        ])
     func pure(folder: String) throws {
         let files = Self.files(in: folder)
         #expect(!files.isEmpty)
@@ -40,6 +43,7 @@ struct LayeringTests {
         arguments: [
             ("CNcurses", ["DebugUI/Terminal/"]),
             ("CKVM", ["VCPUControl/Guest/", "VCPUControl/KVM/"]),
+            ("CBPF", ["VCPUControl/Observe/"]),
             (
                 "CZydis",
                 ["VCPUControl/Emulator/", "VCPUControl/Session/", "VCPUControl/Machine/"]

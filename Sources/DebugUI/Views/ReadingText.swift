@@ -8,6 +8,7 @@ extension Hidden {
         case .notValid: "<not valid>"
         case .wiped: "<wiped>"
         case .running: "<not in stub>"
+        case .needsBPF: "<needs BPF>"
         case .unmapped: "<not mapped>"
         }
     }
@@ -19,6 +20,7 @@ extension Hidden {
         case .notValid: "the guest did not mark it valid"
         case .wiped: "KVM overwrote it before it could be read"
         case .running: "the vCPU is not in the debug stub"
+        case .needsBPF: "only BPF programs see it, which need root"
         case .unmapped: "no memory is mapped there"
         }
     }

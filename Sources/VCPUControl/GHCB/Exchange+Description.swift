@@ -82,7 +82,7 @@ extension Exchange {
     package var responseFields: [FieldReading] {
         guard let request = requestPage, let page = responsePage else { return [] }
         return Self.readings(
-            of: page, besidesValid: NAEEvent.returnedFields(of: request), from: .direct)
+            of: page, besidesValid: NAEEvent.returnedFields(of: request), from: responseSource)
     }
 
     private static func readings(

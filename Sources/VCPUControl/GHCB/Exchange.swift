@@ -10,6 +10,8 @@ package struct Exchange: Sendable, Equatable {
     package var outcome: Outcome
     /// Where the request is from: from the page itself, or, as KVM wipes it, from elsewhere.
     package var requestSource = Provenance.direct
+    /// Where the answer is from: from the page itself, or through a tracepoint of another's KVM.
+    package var responseSource = Provenance.direct
 
     package enum Content: Sendable, Equatable {
         /// The page protocol: the page as the guest left it, and as it is when the guest runs on (`nil`: it never does).

@@ -21,7 +21,8 @@ struct PageExchange: Sendable {
     var pending: Pending?
 
     private static let inputs: [(Register, GHCBField)] = outputs + [(.rsi, .rsi)]
-    private static let outputs: [(Register, GHCBField)] = [
+    /// What KVM returns in the page after every exchange.
+    static let outputs: [(Register, GHCBField)] = [
         (.rax, .rax), (.rbx, .rbx), (.rcx, .rcx), (.rdx, .rdx),
     ]
 

@@ -4,9 +4,11 @@ package enum JSONRenderer {
     package static let schema = "sevdbg/1"
 
     /// One line, with its newline.
-    package static func line(for event: SessionEvent) -> [UInt8] {
+    package static func line(for event: SessionEvent) -> [UInt8] { line(value(for: event)) }
+
+    static func line(_ value: JSONValue) -> [UInt8] {
         var output: [UInt8] = []
-        value(for: event).write(to: &output)
+        value.write(to: &output)
         output.append(UInt8(ascii: "\n"))
         return output
     }
@@ -31,7 +33,7 @@ package enum JSONRenderer {
         }
     }
 
-    private static func record(_ type: String, _ members: [JSONValue.Member]) -> JSONValue {
+    static func record(_ type: String, _ members: [JSONValue.Member]) -> JSONValue {
         .object([.init("schema", .string(schema)), .init("type", .string(type))] + members)
     }
 
@@ -128,7 +130,9 @@ extension JSONRenderer {
 
     /// The fields of the page; the one word that there is in the MSR protocol.
     static func request(_ exchange: Exchange) -> JSONValue {
-        guard case .page = exchange.content else { return word(exchange.msr) }
+        guard case .page = exchange.content else {
+            return word(exchange.msr, exchange.source)
+        }
         return fields(exchange.requestFields)
     }
 
@@ -136,11 +140,11 @@ extension JSONRenderer {
         guard case .msr(let response) = exchange.content else {
             return fields(exchange.responseFields)
         }
-        return response.map(word) ?? .object([])
+        return response.map { word($0, exchange.source) } ?? .object([])
     }
 
-    private static func word(_ msr: UInt64) -> JSONValue {
-        .object([.init("msr", field(.known(msr, from: .direct)))])
+    private static func word(_ msr: UInt64, _ source: Provenance) -> JSONValue {
+        .object([.init("msr", field(.known(msr, from: source)))])
     }
 
     private static func fields(

@@ -63,6 +63,7 @@ extension Hidden {
         case .running:
             "the vCPU is not in the debug stub, which alone can tell; step it, or stop it at a"
                 + " breakpoint"
+        case .needsBPF: "only BPF programs see it, which need root"
         case .unmapped: "nothing is mapped there"
         }
     }

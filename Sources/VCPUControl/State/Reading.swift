@@ -24,6 +24,8 @@ package enum Hidden: String, Sendable, Error {
     case running = "not in the stub"
     /// No memory or translation is behind the address.
     case unmapped = "not mapped"
+    /// Only BPF programs see it, and there are none.
+    case needsBPF = "needs BPF"
 }
 
 /// A value with its origin, or the reason why there is none: what is not visible is never a zero.

@@ -4,13 +4,15 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include <termios.h>
 
 /// Runs a program as the leader of a session with a terminal of its own; openpty(3), fork(2).
 ///
-/// Returns the process, or -1; `master` is the terminal's other side. No signal is blocked or ignored.
+/// Returns the process, or -1; `master` is the terminal's other side, `modes` are what the program
+/// finds. No signal is blocked or ignored.
 pid_t cpty_spawn(const char *const _Nullable *_Nonnull arguments,
                  const char *const _Nullable *_Nonnull environment, uint16_t columns, uint16_t rows,
-                 int *_Nonnull master);
+                 int *_Nonnull master, struct termios *_Nonnull modes);
 
 /// Gives the terminal another size; ioctl(2), TIOCSWINSZ.
 void cpty_resize(int master, uint16_t columns, uint16_t rows);

@@ -1,0 +1,142 @@
+internal import CBPF
+
+/// Watches VMs through BPF programs on KVM's tracepoints.
+package final class Observer: VMObserver {
+    /// More records at once would keep the reader from everything else.
+    private static let mostRecords = 256
+    private static let fewestCounters: UInt32 = 64
+    private static let mostCounters: UInt32 = 1 << 14
+
+    package let start: ObserveStart
+    package private(set) var isOver = false
+    private let descriptor: ProcessDescriptor
+    private let object: BPFObject
+    private var ring: BPFRing
+    private let counters: UInt32
+    private let vcpuOfThread: [UInt32: Int]
+    private var exchanges: ObservedExchanges
+    private var sampling = ProgramSampling()
+    private let clock = ContinuousClock()
+    private let beginning: ContinuousClock.Instant
+
+    /// Starts to watch a process.
+    ///
+    /// - Throws: `noBPF` where a `RunSampler` may do.
+    package init(_ pid: Int32) throws(ObserveError) {
+        let process = try VMMProcess(pid)
+        descriptor = try ProcessDescriptor(pid)
+        let vms = try VMInspector.vms(of: pid)
+        counters = Self.counters(for: vms)
+        let constants = observe_constants(
+            tgid: vms.lazy.compactMap(\.process).first ?? UInt32(pid),
+            is_svm: UInt32(cbpf_has_svm()), thread_mask: counters - 1)
+        object = try BPFObject(.observe, constants, threads: counters)
+        for program in Self.programs { try object.attach(program) }
+        ring = try object.ring()
+        start = ObserveStart(process: pid, name: process.name, vms: vms)
+        vcpuOfThread = Self.threads(of: vms)
+        exchanges = ObservedExchanges(vms)
+        beginning = clock.now
+    }
+
+    private static let programs = [
+        "leave_guest", "enter_userspace", "request_page", "answer_page", "request_msr",
+        "answer_msr",
+    ]
+
+    /// Four for each vCPU, for threads are found by hashing.
+    private static func counters(for vms: [ObservedVM]) -> UInt32 {
+        let wanted = UInt32(clamping: 4 * vms.reduce(0) { $0 + $1.vcpus.count })
+        var count = fewestCounters
+        while count < min(wanted, mostCounters) { count *= 2 }
+        return count
+    }
+
+    private static func threads(of vms: [ObservedVM]) -> [UInt32: Int] {
+        let pairs = vms.flatMap(\.vcpus).compactMap { vcpu in
+            vcpu.thread.value.map { ($0, vcpu.id) }
+        }
+        return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+    }
+
+    package func next(milliseconds: Int32) -> [ObserveEvent] {
+        sampling.update(object, elapsed: clock.now - beginning) { threads() }
+        let pause = sampling.isBrief ? min(milliseconds, 10) : milliseconds
+        isOver = descriptor.wait(or: ring.descriptor, milliseconds: pause) || isOver
+        return drain()
+    }
+
+    /// The records that are there, but for those that come faster than they can be read.
+    private func drain() -> [ObserveEvent] {
+        var events: [ObserveEvent] = []
+        for _ in 0..<Self.mostRecords {
+            guard let bytes = ring.next() else { break }
+            guard let record = TracepointRecord.decode(bytes) else { continue }
+            events += exchanges.take(record)
+        }
+        return events
+    }
+
+    package func activity() -> ObserveEvent {
+        let found = threads().map {
+            ObservedActivity(vcpu: vcpuOfThread[$0.thread] ?? $0.vcpu, activity: $0)
+        }
+        let sorted = found.sorted {
+            ($0.vcpu ?? .max, $0.activity.thread) < ($1.vcpu ?? .max, $1.activity.thread)
+        }
+        let elapsed = clock.now - beginning
+        return .activity(
+            seconds: elapsed / .seconds(1), sampled: sampling.share(of: elapsed), sorted)
+    }
+
+    package func vms() throws(ObserveError) -> [ObservedVM] {
+        try VMInspector.vms(of: start.process)
+    }
+
+    private func threads() -> [VCPUActivity] {
+        (0..<counters).compactMap { object.counters(at: $0).flatMap(VCPUActivity.decode) }
+    }
+
+    package func end(_ reason: ObserveEnd.Reason) -> [ObserveEvent] {
+        var events = drain()
+        events += exchanges.finish()
+        let lost = threads().reduce(0) { $0 + Int($1.lost) }
+        events.append(
+            .ended(
+                ObserveEnd(
+                    reason: reason, vmgexits: exchanges.count, findings: exchanges.findings,
+                    lost: max(lost, exchanges.unjoined))))
+        return events
+    }
+}
+
+// MARK: - Breakpoints
+
+extension Observer {
+    /// Sends the vCPU's thread a signal at every VMGEXIT that may match, at the moment it happens.
+    ///
+    /// The kernel compares less than the filter says where that has several terms: who gets the
+    /// signal compares the rest. Each signal is reported as `ObserveEvent.stop`.
+    ///
+    /// - Parameters:
+    ///   - filters: which VMGEXITs, or for a KVM without SEV-ES which port accesses.
+    ///   - signal: one whose default is to be ignored, for the VMM gets it where nobody traces it.
+    ///   - vcpu: `nil` for any.
+    /// - Throws: the kernel's refusal.
+    package func stop(
+        at filters: [KernelFilter], signal: Int32, vcpu: Int?
+    ) throws(ObserveError) {
+        for filter in filters {
+            try object.setFilter(
+                filter.value(signal: signal, vcpu: vcpu), at: filter.place)
+            try object.attach(filter.program)
+        }
+    }
+
+    /// Sends no more signals.
+    package func clearStops() throws(ObserveError) {
+        for place in 0..<observe_filter_kinds.rawValue {
+            try object.setFilter(observe_filter(), at: place)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+/// A record of the program `observe`: one side of a VMGEXIT, or a signal that was sent.
+package enum TracepointRecord: Sendable, Equatable {
+    case request(Side)
+    case response(Side)
+    /// A breakpoint's signal is on its way to the vCPU's thread.
+    case stop(vcpu: Int?, thread: UInt32, signal: Int32)
+
+    /// A page, or in the MSR protocol none, as one tracepoint found it.
+    package struct Side: Sendable, Equatable {
+        package var vcpu: Int
+        package var thread: UInt32
+        /// MSR_AMD64_SEV_ES_GHCB.
+        package var msr: UInt64
+        package var page: GHCBPage?
+        /// What KVM is about to write to the page, with RAX, RBX, RCX and RDX.
+        package var registers: RegisterFile?
+    }
+
+    /// The size of the longest record.
+    static let longest = headSize + GHCBPage.size
+    private static let headSize = 4 * 4 + 5 * 8
+
+    /// Reads a record; the fields are those of observe.h, in its order.
+    ///
+    /// - Returns: `nil` for bytes that the program cannot have written.
+    package static func decode(_ bytes: [UInt8]) -> TracepointRecord? {
+        var reader = RecordReader(bytes)
+        guard let kind = reader.word32(), let vcpu = reader.word32(), let thread = reader.word32(),
+            let word = reader.word32()
+        else { return nil }
+        if kind == 32 {
+            return .stop(
+                vcpu: vcpu == .max ? nil : Int(vcpu), thread: thread,
+                signal: Int32(truncatingIfNeeded: word))
+        }
+        guard let msr = reader.word64(), let registers = registers(from: &reader) else {
+            return nil
+        }
+        var side = Side(
+            vcpu: Int(vcpu), thread: thread, msr: msr, registers: word == 0 ? nil : registers)
+        if kind == 16 || kind == 17 {
+            guard let page = reader.bytes(GHCBPage.size).flatMap({ GHCBPage($0) }) else {
+                return nil
+            }
+            side.page = page
+        }
+        switch kind {
+        case 16, 18: return .request(side)
+        case 17, 19: return .response(side)
+        default: return nil
+        }
+    }
+
+    private static func registers(from reader: inout RecordReader) -> RegisterFile? {
+        var file = RegisterFile()
+        for register in [Register.rax, .rbx, .rcx, .rdx] {
+            guard let value = reader.word64() else { return nil }
+            file[register] = value
+        }
+        return file
+    }
+}

@@ -1,0 +1,77 @@
+import ArgumentParser
+import VCPUControl
+
+/// `sevdbg attach`: debugs the guest of a VMM that runs already.
+struct AttachCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "attach",
+        abstract: "Watch the guests of a running KVM VMM, which need not know of it.",
+        discussion: """
+            PID is the process of any VMM that uses /dev/kvm: QEMU, Firecracker, Cloud Hypervisor, \
+            crosvm. With --observe nothing is ever stopped: BPF programs on KVM's tracepoints count \
+            and time the exits, and read each GHCB as the guest left it; without root, kvm_run is \
+            sampled. Commands run when the observation ends, at once without --for.
+            """)
+
+    @Argument(help: "The process of the VMM.")
+    var process: Int32
+
+    @Flag(help: "Stop nothing, ever.")
+    var observe = false
+
+    @Option(
+        name: .customLong("for"),
+        help: ArgumentHelp("Observe so many seconds.", valueName: "SECONDS"))
+    var seconds: Double?
+
+    @Flag(help: "Run without the terminal interface.")
+    var batch = false
+
+    @Option(
+        name: .customShort("x"), help: ArgumentHelp("Run commands from a file.", valueName: "FILE"),
+        transform: { OrderedSource(.file($0)) })
+    var scripts: [OrderedSource] = []
+
+    @Option(
+        name: .customShort("e"),
+        help: ArgumentHelp("Run a command; repeatable.", valueName: "COMMAND"),
+        transform: { OrderedSource(.command($0)) })
+    var commands: [OrderedSource] = []
+
+    @Flag(help: "Print one JSON object a line.")
+    var json = false
+
+    @Flag(help: "Exit with status 3 if the lint rules find errors.")
+    var lint = false
+
+    @OptionGroup var interface: InterfaceOptions
+
+    func validate() throws {
+        guard process > 0 else {
+            throw ValidationError("\(process) is no process; give the number of the VMM's")
+        }
+        guard observe else {
+            throw ValidationError("this version only observes: use attach \(process) --observe")
+        }
+        if let seconds, !(seconds > 0 && seconds <= 1e9) {
+            throw ValidationError("--for \(seconds) is no time to observe; use seconds above 0")
+        }
+    }
+
+    func run() throws {
+        let status = observation()
+        guard status == .ok else { throw status.exitCode }
+    }
+
+    private func observation() -> ProgramStatus {
+        let sources = (scripts + commands).sorted { $0.place < $1.place }.map(\.source)
+        do throws(InputError) {
+            return ObserveRunner.run(
+                process, try Script.commands(of: sources), isJSON: json, lints: lint,
+                hasColor: interface.hasColor, seconds: seconds)
+        } catch {
+            StandardError.message(error.message)
+            return .noFile
+        }
+    }
+}

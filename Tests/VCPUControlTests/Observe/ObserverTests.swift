@@ -1,0 +1,182 @@
+import CBPF
+import Foundation
+import Testing
+
+@testable import VCPUControl
+
+/// Why BPF cannot be used here, if so: asked by loading the smaller program.
+private let bpfObstacle: String? = {
+    do throws(ObserveError) {
+        _ = try BPFObject(.inspect, observe_constants())
+        return nil
+    } catch { return error.message }
+}()
+
+/// Both obstacles, for a comment that says why a test was skipped.
+private let obstacle = ObservedProcess.obstacle ?? bpfObstacle
+
+@Suite("Observers", .serialized)
+struct ObserverTests {
+    @Test(
+        "an observer sees slots, threads, exits and ports of a VMM that notices nothing",
+        .enabled(if: obstacle == nil, Comment(rawValue: obstacle ?? "")),
+        .timeLimit(.minutes(1)))
+    func observer() throws {
+        let vmm = try ObservedProcess()
+        let observer = try Observer(vmm.pid)
+        let vm = try #require(observer.start.vms.first)
+        #expect(observer.start.vms.count == 1 && observer.start.limit == nil)
+        let slot = try #require(vm.slots.value?.first)
+        #expect(slot.start == GuestPhysicalAddress(0) && slot.size == 2 << 20)
+        #expect(vm.vcpus.map(\.id) == [0, 1])
+        let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(vmm.pid)/task")
+        for vcpu in vm.vcpus {
+            #expect(tasks.contains(String(vcpu.thread.value ?? 0)))
+            #expect((vcpu.exits.value ?? 0) > 0)
+        }
+        let places: Set = ["port 0x100 read", "port 0x100 write"]
+        let found = try wait(observer) { vcpus in
+            vcpus.count == 2
+                && vcpus.allSatisfy { vcpu in
+                    let io = vcpu.activity.userspace.first { $0.reason.name == "KVM_EXIT_IO" }
+                    return io?.meanNanoseconds != nil
+                        && places.isSubset(of: vcpu.activity.places.map(\.text))
+                }
+        }
+        #expect(found.map(\.vcpu) == [0, 1])
+        #expect(vmm.end().contains("irregular 0 unasked 0"))
+        while !observer.isOver { _ = observer.next(milliseconds: 50) }
+    }
+
+    /// Lets the VMM run until what it did is enough; the test's time limit bounds it.
+    private func wait(
+        _ observer: Observer, until isEnough: ([ObservedActivity]) -> Bool
+    ) throws -> [ObservedActivity] {
+        while true {
+            _ = observer.next(milliseconds: 20)
+            guard case .activity(_, _, let vcpus) = observer.activity() else { continue }
+            if isEnough(vcpus) { return vcpus }
+            try #require(!observer.isOver)
+        }
+    }
+
+    @Test(
+        "a filter sends the vCPU's thread its signal, and says so",
+        .enabled(if: obstacle == nil, Comment(rawValue: obstacle ?? "")),
+        .timeLimit(.minutes(1)))
+    func stop() throws {
+        let vmm = try ObservedProcess()
+        let observer = try Observer(vmm.pid)
+        let threads = Set(observer.start.vms.flatMap(\.vcpus).compactMap(\.thread.value))
+        // No port access of the VMM matches the first filter.
+        try observer.stop(at: [.port(0x101)], signal: SIGURG, vcpu: nil)
+        #expect(observer.next(milliseconds: 100).isEmpty)
+        try observer.stop(at: [.port(0x100)], signal: SIGURG, vcpu: nil)
+        var stopped: Set<UInt32> = []
+        while stopped != threads {
+            for case .stop(_, let thread, let signal) in observer.next(milliseconds: 50) {
+                #expect(signal == SIGURG)
+                stopped.insert(thread)
+            }
+        }
+        try observer.clearStops()
+        // The default of SIGURG is to be ignored, so an untraced VMM does not even see EINTR.
+        #expect(vmm.end().contains("irregular 0 unasked 0"))
+    }
+
+    @Test(
+        "a VMGEXIT's page comes through the tracepoints' programs and the ring buffer whole",
+        .enabled(if: bpfObstacle == nil, Comment(rawValue: bpfObstacle ?? "")))
+    func page() throws {
+        // No guest of this machine makes VMGEXITs: a page of the kernel's code stands for the GHCB,
+        // and for the registers that KVM has ready.
+        guard let address = try Self.kernelCode() else {
+            try Test.cancel("/proc/kallsyms hides addresses here")
+        }
+        let constants = observe_constants(
+            tgid: UInt32(getpid()), is_svm: 0, thread_mask: 63)
+        let object = try BPFObject(.observe, constants, threads: 64)
+        var ring = try object.ring()
+        // The first record makes the program find counters for this thread.
+        try object.test("request_msr", arguments: [2, 0x80])
+        try object.test("answer_msr", arguments: [2, 0x3081])
+        let place = (0..<64).first { object.counters(at: $0)?.starts(with: [0, 0, 0, 0]) == false }
+        let index = try #require(place)
+        guard var counters = object.counters(at: index) else {
+            Issue.record("there are no counters at \(index)")
+            return
+        }
+        counters.replaceSubrange(40..<48, with: address.littleEndianBytes(8))
+        counters.replaceSubrange(48..<56, with: UInt64(0x7000).littleEndianBytes(8))
+        try object.setCounters(counters, at: index)
+        try object.test("request_page", arguments: [2, address])
+        try object.test("answer_page", arguments: [2, address])
+
+        var joiner = ExchangeJoiner(ghcbVersion: 2, cBit: 51)
+        var exchanges: [Exchange] = []
+        while let bytes = ring.next() {
+            exchanges += joiner.take(try #require(TracepointRecord.decode(bytes)))
+        }
+        #expect(exchanges.count == 2 && joiner.unjoined == 0)
+        let exchange = try #require(exchanges.last)
+        #expect(exchange.vcpu == 2 && exchange.msr == 0x7000)
+        let page = try #require(exchange.requestPage)
+        #expect(Set(page.bytes).count > 16)
+        // What the answer has besides is what the joiner adds to it.
+        var answer = try #require(exchange.responsePage)
+        for field in [GHCBField.rax, .rbx, .rcx, .rdx] {
+            #expect(answer.isValid(field))
+            answer.setRaw(field, to: page.raw(field))
+            if !page.isValid(field) { answer.invalidate(field) }
+        }
+        #expect(answer == page)
+        #expect(exchanges.first?.content == .msr(response: 0x3081))
+        #expect(exchanges.first?.name == "HV_FT_REQ")
+    }
+
+    /// Where the kernel's code starts; `nil` where that is kept secret.
+    private static func kernelCode() throws -> UInt64? {
+        let symbols = try String(contentsOfFile: "/proc/kallsyms", encoding: .utf8)
+        let line = symbols.split(separator: "\n").first { $0.hasSuffix(" T _text") }
+        let address = line.flatMap { UInt64($0.prefix(16), radix: 16) }
+        return address == 0 ? nil : address
+    }
+
+    @Test(
+        "without BPF the exits are samples, and the head says what is missing",
+        .enabled(
+            if: ObservedProcess.obstacle == nil, Comment(rawValue: ObservedProcess.obstacle ?? "")),
+        .timeLimit(.minutes(1)))
+    func samples() throws {
+        let vmm = try ObservedProcess()
+        let sampler = try RunSampler(vmm.pid, because: "BPF needs root")
+        #expect(sampler.start.limit?.hasPrefix("BPF needs root; so kvm_run is sampled") == true)
+        let vm = try #require(sampler.start.vms.first)
+        #expect(vm.slots == .hidden(.needsBPF) && vm.vcpus.map(\.id) == [0, 1])
+        var names: Set<String> = []
+        while !names.isSuperset(of: ["KVM_RUN", "KVM_EXIT_IO", "KVM_EXIT_MMIO"]) {
+            _ = sampler.next(milliseconds: 1)
+            guard case .samples(_, let vcpus) = sampler.activity() else { continue }
+            names = Set(vcpus.flatMap(\.reasons).map(\.reason.name))
+        }
+        #expect(vmm.end().contains("irregular 0 unasked 0"))
+        while !sampler.isOver { _ = sampler.next(milliseconds: 1) }
+    }
+
+    @Test("a process that is none, or no VMM, is an error in words")
+    func errors() {
+        #expect(throws: ObserveError.noProcess(.max)) { try Observer(.max) }
+        #expect(throws: ObserveError.noProcess(0)) { try Observer(0) }
+        #expect(throws: ObserveError.noProcess(-1)) { try RunSampler(-1, because: "") }
+        do throws(ObserveError) {
+            _ = try Observer(getpid())
+            Issue.record("the tests have no VM open")
+        } catch {
+            guard case .noVM(getpid(), _) = error else {
+                Issue.record("\(error)")
+                return
+            }
+            #expect(error.message.contains("it has no KVM VM open"))
+        }
+    }
+}
