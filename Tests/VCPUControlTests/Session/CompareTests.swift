@@ -96,13 +96,13 @@ struct CompareTests {
                     #10   CPUID 0x80000000/0 -> eax=0x8000001f ebx=0x68747541 ecx=0x444d4163 ...
                     #11   CPUID 0x80000000/0 -> eax=0x8000001f ebx=0x68747541 ecx=0x444d4163 ...
                   ~ #12   IOIO OUT 0x3f8 string 8 bit x39 "vCPU 0x0000 has the GHCB at 0x01"...
-                        data from byte 26: "t 0x01002000\\n" | "t 0x01003000\\n"
+                        data from byte 26: "t 0x01004000\\n" | "t 0x01005000\\n"
                 vCPU 1: 5 the same, 1 changed
                     ... 3 the same
                     #5    CPUID 0x80000000/0 -> eax=0x8000001f ebx=0x68747541 ecx=0x444d4163 ...
                     #6    CPUID 0x80000000/0 -> eax=0x8000001f ebx=0x68747541 ecx=0x444d4163 ...
                   ~ #7    IOIO OUT 0x3f8 string 8 bit x39 "vCPU 0x0001 has the GHCB at 0x01"...
-                        data from byte 26: "t 0x01003000\\n" | "t 0x01004000\\n"
+                        data from byte 26: "t 0x01005000\\n" | "t 0x01006000\\n"
                 """)
         #expect(lines.allSatisfy { $0.count <= 80 })
     }
@@ -158,7 +158,7 @@ struct CompareTests {
                 "VMGEXITs (- trampoline, + pool, ~ changed):",
                 "vCPU 0: 1 the same, 1 changed, 1 only pool",
                 "    #1    CPUID 0x0/0 -> eax=0x0000000d ebx=0x68747541 ecx=0x444d4163 edx=0x6...",
-                "  + #2    WBINVD", "  ~ #2    IOIO OUT 0x80 8 bit 0x2", "        rax: 0x2 | 0x3",
+                "  + #2    WBINVD", "  ~ #2    IOIO OUT 0x80 8 bit 0x4", "        rax: 0x4 | 0x5",
             ])
         let back = try comparison(session, "compare pool trampoline").traces[0].entries
         guard case .removed(let only) = back[1], case .changed(_, _, let fields) = back[2] else {
@@ -195,7 +195,7 @@ struct CompareTests {
         #expect(Set(added.keys) == ["seq", "rip", "protocol", "code", "name", "summary"])
         #expect(added["name"] as? String == "WBINVD")
         let fields = try #require(diff[2]["fields"] as? [[String: String]])
-        #expect(fields == [["name": "rax", "left": "0x2", "right": "0x3"]])
+        #expect(fields == [["name": "rax", "left": "0x4", "right": "0x5"]])
         #expect((record["notCompared"] as? [Any])?.isEmpty == true)
     }
 

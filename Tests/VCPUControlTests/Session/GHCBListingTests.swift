@@ -28,7 +28,7 @@ struct GHCBListingTests {
         let lines = try Self.lines(program, "vmgexit")
         #expect(
             lines == [
-                "vCPU 0  MSR_AMD64_SEV_ES_GHCB (0xc0010130)  0x1002000  GHCB at 0x1002000",
+                "vCPU 0  MSR_AMD64_SEV_ES_GHCB (0xc0010130)  0x1004000  GHCB at 0x1004000",
                 "#1    vCPU 0  0x1000a9  IOIO OUT 0x3f8 8 bit 0x41",
                 "field        offset bit request            response           page now",
                 "rax          0x1f8   63 0x41               0x41               0x41",
