@@ -173,8 +173,9 @@ extension LaunchCommand {
         let (isKVM, visibility, seed) = (machine == .kvm, visibility, seed)
         return { plan, _, interrupt throws(MachineError) in
             guard !isKVM else { return try KVMMachine(plan, interrupt: interrupt, seed: seed) }
-            return try EmulatedMachine(
+            let machine = try EmulatedMachine(
                 plan, visibility: visibility, interrupt: interrupt, seed: seed)
+            return plan.debugStub == nil ? machine : try StubbedMachine(machine, plan)
         }
     }
 
@@ -182,6 +183,7 @@ extension LaunchCommand {
     func options(for image: GuestImage) -> LaunchOptions {
         var options = LaunchOptions(image.defaults, ghcbVersion: ghcbVersion)
         options.hypervisor = hypervisor
+        options.hasDebugStub = visibility == .hardware
         options.setup = ghcb ?? options.setup
         options.vcpus = vcpus ?? options.vcpus
         options.memory = memory?.bytes ?? options.memory

@@ -105,7 +105,20 @@ enum Story {
     ) -> RunProgress {
         RunProgress(
             vcpus: snapshot(rip: 0x100029, vcpus: vcpus).vcpus, current: 0,
-            instructions: instructions, vmgexits: vmgexits, extent: extent, compared: compared)
+            instructions: InstructionCount(instructions, isComplete: true), vmgexits: vmgexits,
+            extent: extent, compared: compared)
+    }
+
+    /// The same through the stub: the guest's own word, and a count of what was stepped.
+    static var reported: Snapshot {
+        var snapshot = snapshot(rip: 0x100002, exchange: cpuid)
+        let count = InstructionCount(3, isComplete: false)
+        snapshot.vcpus[0].rip = .known(.init(0x100002), from: .selfReport)
+        (snapshot.vcpus[0].instructions, snapshot.instructions) = (count, count)
+        snapshot.registers = .known(registers(rip: 0x100002), from: .selfReport)
+        snapshot.system = .known(system, from: .selfReport)
+        snapshot.code = .known(code, from: .selfReport)
+        return snapshot
     }
 
     // MARK: VMGEXITs
@@ -173,8 +186,8 @@ enum Story {
         return SetupRun(
             instructionsToEntry: .known(toEntry, from: .direct),
             msrWritesBeforeEntry: .known(1, from: .direct), msrWrites: .known(1, from: .direct),
-            lostArguments: .known([], from: .direct), pages: pages, instructions: 4711,
-            breaches: [], ending: ending,
+            lostArguments: .known([], from: .direct), pages: pages,
+            instructions: .known(4711, from: .direct), breaches: [], ending: ending,
             traces: [.init(exchanges: compared, count: exchanges.count)])
     }
 

@@ -5,6 +5,9 @@
 #define MSR_GHCB 0xc0010130
 #define MSR_SEV_STATUS 0xc0010131
 #define MSR_XSS 0xda0
+#define MSR_EFER 0xc0000080
+#define MSR_LSTAR 0xc0000082
+#define MSR_FS_BASE 0xc0000100          /* and of GS behind it */
 
 #define GHCB_CPL 0x0cb
 #define GHCB_XSS 0x140
@@ -26,6 +29,7 @@
 
 #define SVM_EXIT_READ_DR7 0x27
 #define SVM_EXIT_WRITE_DR7 0x37
+#define SVM_EXIT_DB 0x41
 #define SVM_EXIT_RDPMC 0x6f
 #define SVM_EXIT_CPUID 0x72
 #define SVM_EXIT_INVD 0x76
@@ -38,6 +42,7 @@
 #define SVM_EXIT_NPF 0x400
 #define SVM_VMGEXIT_MMIO_READ 0x80000001
 #define SVM_VMGEXIT_MMIO_WRITE 0x80000002
+#define SVM_VMGEXIT_NMI_COMPLETE 0x80000003
 #define SVM_VMGEXIT_HV_FEATURES 0x8000fffd
 
 #define IOIO_IN 0x001

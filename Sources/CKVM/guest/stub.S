@@ -1,7 +1,8 @@
 // The stub: what sevdbg puts into every guest beside the guest itself.
 //
-// It gives a vCPU its GHCB (the setups pool and trampoline), catches the return of a guest, and
-// handles #VC for guests that have no IDT of their own. stub.h has what it shares with the host.
+// It gives a vCPU its GHCB (the setups pool and trampoline), catches the return of a guest, handles
+// #VC for guests that have no IDT of their own, and is the debugger's hand inside the guest. stub.h
+// has what it shares with the host.
 
 #include "stub.h"
 #include "ghcb.h"
@@ -20,4 +21,5 @@
 #include "stub/events.h"
 #include "stub/ports.h"
 #include "stub/mmio.h"
+#include "stub/debug.h"
     blob_end stub

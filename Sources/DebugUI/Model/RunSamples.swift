@@ -22,12 +22,12 @@ package struct RunSamples: Sendable, Equatable {
         elapsed = time
         guard let progress else { return }
         let isAnother = self.progress.map {
-            $0.compared != progress.compared || $0.instructions > progress.instructions
+            $0.compared != progress.compared || $0.instructions.value > progress.instructions.value
         }
         if isAnother ?? false { samples = [] }
         self.progress = progress
         count += 1
-        samples.append(Sample(time: time, instructions: progress.instructions))
+        samples.append(Sample(time: time, instructions: progress.instructions.value))
         samples.removeAll { time - $0.time > .seconds(1) }
     }
 

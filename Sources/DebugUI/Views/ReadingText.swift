@@ -7,6 +7,7 @@ extension Hidden {
         case .protected: "<protected>"
         case .notValid: "<not valid>"
         case .wiped: "<wiped>"
+        case .running: "<not in stub>"
         case .unmapped: "<not mapped>"
         }
     }
@@ -17,6 +18,7 @@ extension Hidden {
         case .protected: "SEV-ES keeps it from the host"
         case .notValid: "the guest did not mark it valid"
         case .wiped: "KVM overwrote it before it could be read"
+        case .running: "the vCPU is not in the debug stub"
         case .unmapped: "no memory is mapped there"
         }
     }

@@ -74,7 +74,7 @@ enum RegistersView {
     /// One line for each vCPU, where these have no pane of their own.
     private static func vcpus(_ snapshot: Snapshot) -> [StyledText] {
         snapshot.vcpus.map { vcpu in
-            VCPUsView.head(vcpu, in: snapshot) + StyledText(" \(vcpu.instructions)", .dim)
+            VCPUsView.head(vcpu, in: snapshot) + StyledText(" \(vcpu.instructions.value)", .dim)
         }
     }
 }

@@ -26,7 +26,7 @@ enum RunningView {
         head.add("v\(vcpu.number) ".padded(4), .strong)
         head.add(vcpu.state.rawValue.padded(9))
         let place = vcpu.rip.map(\.rawValue).cellText
-        let count = StyledText("\(vcpu.instructions) insns", .dim)
+        let count = StyledText(vcpu.instructions.shortText, .dim)
         return isWide ? [head + place, indent + count] : [head, indent + place, indent + count]
     }
 
@@ -38,7 +38,7 @@ enum RunningView {
         guard let progress = run.progress else { return [seconds] }
         let rate = run.rate.map { [short($0) + "/s"] } ?? []
         let setup = progress.compared.map { [$0.rawValue] } ?? []
-        return setup + ["\(progress.instructions) insns"] + rate + ["\(progress.vmgexits) exits"]
+        return setup + [progress.instructions.shortText] + rate + ["\(progress.vmgexits) exits"]
             + [seconds]
     }
 

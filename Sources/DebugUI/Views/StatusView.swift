@@ -30,7 +30,7 @@ enum StatusView {
         let live = state.isRunning ? state.run.guest : nil
         if let snapshot = state.snapshot {
             add("vcpu \(snapshot.current) of \(launch.vcpus)")
-            if !state.isRunning { add("\(snapshot.instructions) insns") }
+            if !state.isRunning { add(snapshot.instructions.shortText) }
         }
         let known = live?.vmgexits ?? state.snapshot?.vmgexits ?? 0
         let exits = max(state.log.entries.last?.sequence ?? 0, known)

@@ -21,7 +21,7 @@ enum VCPUsView {
         var line = head(vcpu, in: snapshot)
         let isWide = width >= 70
         line.add(" " + (vcpu.symbol ?? "").padded(isWide ? 24 : 16), .symbol)
-        line.add(" " + String(vcpu.instructions).rightAligned(isWide ? 10 : 5))
+        line.add(" " + String(vcpu.instructions.value).rightAligned(isWide ? 10 : 5))
         line.add(isWide ? " insns  " : " ", .dim)
         guard let exit else {
             line.add("no VMGEXIT", .dim)

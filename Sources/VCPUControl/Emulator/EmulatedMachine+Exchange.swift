@@ -75,10 +75,13 @@ extension EmulatedMachine {
         }
     }
 
-    /// The exchange as the host sees it: without RIP, where SEV-ES hides it.
+    /// The exchange as the host sees it: under SEV-ES without RIP, and of the request what a
+    /// tracepoint showed before KVM wiped the page.
     private func seen(_ exchange: Exchange) -> Exchange {
+        guard visibility == .hardware else { return exchange }
         var exchange = exchange
-        if visibility == .hardware { exchange.rip = .hidden(.protected) }
+        exchange.rip = .hidden(.protected)
+        exchange.requestSource = .tracepoint
         return exchange
     }
 
@@ -90,6 +93,7 @@ extension EmulatedMachine {
         case .page(_, let response?):
             write(response, of: number)
             watch(response, of: number)
+            if exchange.exitCode == .nmiComplete { nmis[number].isMasked = false }
             inject(exchange.injectedEvent, into: number)
         case .msr(let response?): unsafe vcpus[number].system.ghcb = response
         default: break

@@ -52,6 +52,7 @@ extension EmulatedMachine {
 
     /// Runs one vCPU without looking elsewhere.
     private func runSlice(_ number: Int, limit: UInt64) -> (spent: UInt64, exit: CoreExit) {
+        if nmis[number].isDeliverable, let exit = deliverNMI(to: number) { return (0, exit) }
         let before = unsafe vcpus[number].retired
         unsafe vcpus[number].events.timeStampBase = executed &- before
         let exit = execute(number, limit: limit)

@@ -14,6 +14,7 @@
     let interrupt: InterruptFlag
     var hypervisor: HypervisorModel
     var activities: Activities
+    var nmis: [PendingNMI]
     var scheduler = Scheduler()
     var breakpoints: Set<UInt64> = []
     var observations: [Observation] = []
@@ -56,6 +57,7 @@
             ghcbVersion: plan.ghcbVersion, behaviour: plan.hypervisor, cBit: plan.cBit,
             vcpus: plan.vcpus.count, faults: plan.hypervisorFaults)
         activities = Activities(count: plan.vcpus.count)
+        nmis = Array(repeating: PendingNMI(), count: plan.vcpus.count)
         entries = EntryWatch(plan)
         unsafe vcpus = .allocate(capacity: max(plan.vcpus.count, 1))
         for (number, start) in plan.vcpus.enumerated() {

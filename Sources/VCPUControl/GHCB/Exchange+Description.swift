@@ -73,7 +73,7 @@ extension Exchange {
     package var requestFields: [FieldReading] {
         guard let page = requestPage else { return [] }
         let involved = NAEEvent.requiredFields(of: page) + NAEEvent.returnedFields(of: page)
-        return Self.readings(of: page, besidesValid: involved)
+        return Self.readings(of: page, besidesValid: involved, from: requestSource)
     }
 
     /// The fields that KVM marked valid, or that the event returns, by offset.
@@ -81,15 +81,15 @@ extension Exchange {
     /// RAX, RBX, RCX and RDX are always there; only those that the event returns mean something.
     package var responseFields: [FieldReading] {
         guard let request = requestPage, let page = responsePage else { return [] }
-        return Self.readings(of: page, besidesValid: NAEEvent.returnedFields(of: request))
+        return Self.readings(
+            of: page, besidesValid: NAEEvent.returnedFields(of: request), from: .direct)
     }
 
-    /// The exchange is seen by the machine itself, so what it shows is direct.
     private static func readings(
-        of page: GHCBPage, besidesValid involved: [GHCBField]
+        of page: GHCBPage, besidesValid involved: [GHCBField], from source: Provenance
     ) -> [FieldReading] {
         GHCBField.allCases
             .filter { $0.validBit != nil && (page.isValid($0) || involved.contains($0)) }
-            .map { ($0, page.reading($0, from: .direct)) }
+            .map { ($0, page.reading($0, from: source)) }
     }
 }

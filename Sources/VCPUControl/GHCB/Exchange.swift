@@ -8,6 +8,8 @@ package struct Exchange: Sendable, Equatable {
     package var msr: UInt64
     package var content: Content
     package var outcome: Outcome
+    /// Where the request is from: from the page itself, or, as KVM wipes it, from elsewhere.
+    package var requestSource = Provenance.direct
 
     package enum Content: Sendable, Equatable {
         /// The page protocol: the page as the guest left it, and as it is when the guest runs on (`nil`: it never does).

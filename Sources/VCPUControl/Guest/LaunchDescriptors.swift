@@ -30,24 +30,34 @@ enum LaunchDescriptors {
         return descriptors + [low, task >> 32]
     }
 
-    /// A TSS with the stacks for a change to CPL 0 and for #VC, as 32-bit words.
-    static func tss(interruptStack: UInt64, vcStack: UInt64) -> [UInt32] {
+    /// A TSS with the stacks for a change to CPL 0, for #VC and for NMI, as 32-bit words.
+    static func tss(interruptStack: UInt64, vcStack: UInt64, nmiStack: UInt64) -> [UInt32] {
         var words = [UInt32](repeating: 0, count: 26)
-        words[1] = UInt32(truncatingIfNeeded: interruptStack)  // RSP0
-        words[2] = UInt32(truncatingIfNeeded: interruptStack >> 32)
-        words[9] = UInt32(truncatingIfNeeded: vcStack)  // IST1
-        words[10] = UInt32(truncatingIfNeeded: vcStack >> 32)
+        // RSP0, IST1 and IST2.
+        for (index, stack) in [(1, interruptStack), (9, vcStack), (11, nmiStack)] {
+            words[index] = UInt32(truncatingIfNeeded: stack)
+            words[index + 1] = UInt32(truncatingIfNeeded: stack >> 32)
+        }
         words[25] = UInt32(taskLimit + 1) << 16  // the I/O bitmap lies outside
         return words
     }
 
-    /// An IDT of 256 gates, of which only that of #VC is present: an interrupt gate on IST1.
-    static func idt(vcHandler: UInt64) -> [UInt64] {
+    /// A present interrupt gate of an IDT; the stack is an entry of the IST, or 0 for the current one.
+    struct Gate {
+        var vector: Int
+        var handler: UInt64
+        var stack: UInt64
+    }
+
+    /// An IDT of 256 gates, of which only these are present.
+    static func idt(_ present: [Gate]) -> [UInt64] {
         var gates = [UInt64](repeating: 0, count: 512)
-        let selector = UInt64(code.selector) << 16
-        gates[29 * 2] =
-            vcHandler & 0xffff | selector | 0x8e01 << 32 | (vcHandler >> 16 & 0xffff) << 48
-        gates[29 * 2 + 1] = vcHandler >> 32
+        for gate in present {
+            let low = gate.handler & 0xffff | UInt64(code.selector) << 16
+            let kind = (0x8e00 | gate.stack) << 32
+            gates[gate.vector * 2] = low | kind | (gate.handler >> 16 & 0xffff) << 48
+            gates[gate.vector * 2 + 1] = gate.handler >> 32
+        }
         return gates
     }
 }

@@ -12,6 +12,8 @@ package struct LaunchOptions: Sendable, Equatable {
     package var arguments: [Argument]
     /// The position of the C-bit in page-table entries: that of EPYC, and of every SEV guest so far.
     package var cBit = 51
+    /// Whether the host debugs through the stub: each vCPU then starts in it, and stops there first.
+    package var hasDebugStub: Bool
 
     /// One argument of the guest's entry.
     package enum Argument: Sendable, Equatable {
@@ -25,7 +27,7 @@ package struct LaunchOptions: Sendable, Equatable {
     package init(
         setup: GHCBSetup = .trampoline, ghcbVersion: Int = 2,
         hypervisor: HypervisorBehaviour = .kvm, vcpus: Int = 1,
-        memory: UInt64 = 16 << 20, arguments: [Argument] = []
+        memory: UInt64 = 16 << 20, arguments: [Argument] = [], hasDebugStub: Bool = false
     ) {
         self.setup = setup
         self.ghcbVersion = ghcbVersion
@@ -33,6 +35,7 @@ package struct LaunchOptions: Sendable, Equatable {
         self.vcpus = vcpus
         self.memory = memory
         self.arguments = arguments
+        self.hasDebugStub = hasDebugStub
     }
 
     /// What a guest asks for.

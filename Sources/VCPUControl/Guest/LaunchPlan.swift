@@ -76,6 +76,8 @@ package struct LaunchPlan: Sendable, Equatable {
     /// The guest's entry, whatever runs before it.
     package var entry: GuestVirtualAddress
     package var setupPages: SetupPages
+    /// Where the debug stub lies; `nil` where the host does not debug through it.
+    package var debugStub: DebugStub?
     /// The guest's symbols and those of sevdbg's stub, which start with `sevdbg_`.
     package var symbols: SymbolTable
 
@@ -83,7 +85,7 @@ package struct LaunchPlan: Sendable, Equatable {
         ramSize: UInt64, regions: [Region], vcpus: [VCPU], cBit: Int = 51, ghcbVersion: Int = 2,
         hypervisor: HypervisorBehaviour = .kvm, hypervisorFaults: HypervisorFault = [],
         entry: GuestVirtualAddress = .init(0), setupPages: SetupPages = SetupPages(),
-        symbols: SymbolTable = SymbolTable()
+        debugStub: DebugStub? = nil, symbols: SymbolTable = SymbolTable()
     ) {
         self.ramSize = ramSize
         self.regions = regions
@@ -94,6 +96,7 @@ package struct LaunchPlan: Sendable, Equatable {
         self.hypervisorFaults = hypervisorFaults
         self.entry = entry
         self.setupPages = setupPages
+        self.debugStub = debugStub
         self.symbols = symbols
     }
 }

@@ -16,19 +16,26 @@ extension LaunchPlanner {
         for (register, argument) in zip(Register.arguments, arguments) {
             registers[register] = try value(of: argument, for: number)
         }
+        registers[.rip] = options.hasDebugStub ? stubAddress("sevdbg_debug_start") : start
         switch options.setup {
         case .pool:
-            registers[.rip] = stubAddress("sevdbg_pool_entry")
             registers[.r14] = image.entry.rawValue
             registers[.r15] = layout.pool.lowerBound
         case .trampoline:
-            registers[.rip] = image.trampoline?.rawValue ?? stubAddress("sevdbg_trampoline")
             registers[.r14] = image.entry.rawValue
             registers[.r15] = layout.ghcb(number)
-        case .host:
-            registers[.rip] = image.entry.rawValue
+        case .host: break
         }
         return registers
+    }
+
+    /// Where a vCPU starts that is not debugged through the stub.
+    var start: UInt64 {
+        switch options.setup {
+        case .pool: stubAddress("sevdbg_pool_entry")
+        case .trampoline: image.trampoline?.rawValue ?? stubAddress("sevdbg_trampoline")
+        case .host: image.entry.rawValue
+        }
     }
 
     private func value(

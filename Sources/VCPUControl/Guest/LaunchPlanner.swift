@@ -39,7 +39,8 @@ struct LaunchPlanner {
             ramSize: tables.range.upperBound, regions: memory.regions, vcpus: vcpus,
             cBit: options.cBit, ghcbVersion: options.ghcbVersion, hypervisor: options.hypervisor,
             hypervisorFaults: image.hypervisorFaults, entry: image.entry,
-            setupPages: setupPages, symbols: symbols)
+            setupPages: setupPages, debugStub: options.hasDebugStub ? debugStub : nil,
+            symbols: symbols)
     }
 
     private var setupPages: LaunchPlan.SetupPages {
@@ -77,8 +78,10 @@ struct LaunchPlanner {
 
     private func writeStub(to memory: inout LaunchMemory) {
         memory.write(stub.code, at: layout.stub.lowerBound)
-        let idt = LaunchDescriptors.idt(vcHandler: stubAddress("sevdbg_vc_handler"))
+        let idt = LaunchDescriptors.idt(gates)
         memory.write(idt.flatMap(\.littleEndianBytes), at: layout.idt.lowerBound)
+        let stopIDT = LaunchDescriptors.idt(stopGates)
+        memory.write(stopIDT.flatMap(\.littleEndianBytes), at: layout.stopIDT)
         guard options.setup == .pool else { return }
         let pool = layout.pool.lowerBound
         memory.write(UInt32(options.vcpus), at: pool + UInt64(POOL_COUNT))
@@ -95,6 +98,7 @@ struct LaunchPlanner {
         memory.write(stubAddress("sevdbg_returned"), at: stack + UInt64(LAUNCH_RETURN))
         memory.write(vcpu.block.lowerBound, at: stack + UInt64(LAUNCH_BLOCK))
         let mailbox = layout.mailbox(number)
+        memory.write(UInt32(MAILBOX_MAGIC_VALUE), at: mailbox + UInt64(MAILBOX_MAGIC))
         memory.write(UInt32(MAILBOX_CURRENT), at: mailbox + UInt64(MAILBOX_VERSION))
         memory.write(UInt32(number), at: mailbox + UInt64(MAILBOX_VCPU))
         writeBlock(of: number, to: &memory)
@@ -104,7 +108,8 @@ struct LaunchPlanner {
         let vcpu = layout.vcpu(number)
         let gdt = LaunchDescriptors.gdt(task: vcpu.taskState)
         let tss = LaunchDescriptors.tss(
-            interruptStack: vcpu.interruptStack.upperBound, vcStack: vcpu.vcStack.upperBound)
+            interruptStack: vcpu.interruptStack.upperBound, vcStack: vcpu.vcStack.upperBound,
+            nmiStack: vcpu.block.lowerBound + UInt64(BLOCK_SIZE))
         let ghcb = options.setup == .pool ? 0 : layout.ghcb(number)
         let pool = options.setup == .pool ? layout.pool.lowerBound : 0
         memory.write(gdt.flatMap(\.littleEndianBytes), at: vcpu.block.lowerBound)
@@ -113,8 +118,12 @@ struct LaunchPlanner {
             (BLOCK_GHCB_GPA, ghcb), (BLOCK_GHCB_GVA, ghcb), (BLOCK_POOL, pool),
             (BLOCK_MAILBOX, layout.mailbox(number)), (BLOCK_RAM_END, tables.range.upperBound),
             (BLOCK_DR7, 0x400), (BLOCK_VERSION, UInt64(options.ghcbVersion)),
+            (BLOCK_START, start), (BLOCK_STOP_IDTR + 2, layout.stopIDT),
         ] {
             memory.write(value, at: vcpu.block.lowerBound + UInt64(offset))
         }
+        let block = vcpu.block.lowerBound
+        memory.write(UInt16(0xfff), at: block + UInt64(BLOCK_STOP_IDTR))
+        memory.write(UInt8(options.hasDebugStub ? 1 : 0), at: block + UInt64(BLOCK_DEBUGGED))
     }
 }

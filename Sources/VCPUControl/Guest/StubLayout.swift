@@ -5,10 +5,10 @@ internal import CKVM
 /// | pages | content | mapped |
 /// |---|---|---|
 /// | `stub` | the code of CKVM/guest/stub.S | private, executable |
-/// | `idt` | the IDT of all vCPUs | private |
+/// | `idt` | the IDT of all vCPUs, and that of a vCPU that stands still in the debug stub | private |
 /// | `pool` | header of the GHCB pool; none in the other setups | private, writable |
 /// | `ghcbs` | one GHCB for each vCPU | shared, writable |
-/// | `mailboxes` | one page for each vCPU, stub.h | shared, writable |
+/// | `mailboxes` | three pages for each vCPU, stub.h | shared, writable |
 /// | `vcpus` | for each vCPU three stacks and the block of stub.h, see `VCPU` | private, writable |
 /// | page tables | up to the end of RAM | private, writable |
 ///
@@ -28,18 +28,22 @@ struct StubLayout {
     init(memory: UInt64, vcpus count: Int, stubSize: Int, hasPool: Bool) {
         let pages = UInt64(count) * pageSize
         stub = memory..<memory + UInt64(stubSize).roundedUpToPage
-        idt = stub.upperBound..<stub.upperBound + pageSize
+        idt = stub.upperBound..<stub.upperBound + 2 * pageSize
         let poolSize = hasPool ? Self.poolSize(entries: count).roundedUpToPage : 0
         pool = idt.upperBound..<idt.upperBound + poolSize
         ghcbs = pool.upperBound..<pool.upperBound + pages
-        mailboxes = ghcbs.upperBound..<ghcbs.upperBound + pages
+        mailboxes = ghcbs.upperBound..<ghcbs.upperBound + pages * UInt64(MAILBOX_PAGES)
         vcpus = mailboxes.upperBound
         stackSize = count <= 128 ? 256 << 10 : 64 << 10
         tables = vcpus + UInt64(count) * (stackSize + VCPU.fixedSize)
     }
 
     func ghcb(_ vcpu: Int) -> UInt64 { ghcbs.lowerBound + UInt64(vcpu) * pageSize }
-    func mailbox(_ vcpu: Int) -> UInt64 { mailboxes.lowerBound + UInt64(vcpu) * pageSize }
+    func mailbox(_ vcpu: Int) -> UInt64 {
+        mailboxes.lowerBound + UInt64(vcpu) * UInt64(MAILBOX_PAGES) * pageSize
+    }
+    /// The IDT of a vCPU that stands still in the debug stub.
+    var stopIDT: UInt64 { idt.lowerBound + pageSize }
     func vcpu(_ number: Int) -> VCPU {
         VCPU(base: vcpus + UInt64(number) * (stackSize + VCPU.fixedSize), stackSize: stackSize)
     }
@@ -56,7 +60,7 @@ struct StubLayout {
         let interruptStack: Range<UInt64>
         /// IST1, for #VC; the block lies right above it, and its handler finds it there.
         let vcStack: Range<UInt64>
-        /// GDT, TSS and what the stub knows of the vCPU: stub.h, BLOCK_.
+        /// GDT, TSS and what the stub knows of the vCPU (stub.h, BLOCK_), with IST2 at its end.
         let block: Range<UInt64>
 
         /// Three guards, two stacks and the block.

@@ -26,22 +26,66 @@ package struct Translation: Sendable, Equatable {
     }
 }
 
+/// How the host gets at a vCPU's registers, steps it and stops it at an address.
+package enum Debugging: Sendable, Equatable {
+    /// By the machine itself.
+    case direct
+    /// By the debug stub in the guest; the sentences say where that ends.
+    case stub(limits: [String])
+}
+
+extension Debugging {
+    /// The word in the JSON records.
+    package var name: String {
+        switch self {
+        case .direct: "direct"
+        case .stub: "stub"
+        }
+    }
+
+    package var text: String {
+        switch self {
+        case .direct: "direct"
+        case .stub: "through the stub"
+        }
+    }
+
+    /// Where it ends; none where the machine itself does it.
+    package var limits: [String] {
+        switch self {
+        case .direct: []
+        case .stub(let limits): limits
+        }
+    }
+}
+
 /// What a machine can do, asked before a call.
 package struct MachineTraits: Sendable, Equatable {
     package var name: String
+    package var debugging: Debugging
     /// Whether registers and private memory can be read from outside the guest.
     package var seesProtectedState: Bool
     /// Whether a vCPU can be stopped after one instruction and at an address.
     package var steps: Bool
+    /// Whether all instructions of a vCPU are counted; else only those that are stepped.
+    package var countsInstructions: Bool
+    /// Whether a run ends with each VMGEXIT; KVM's userspace sees of most of them nothing.
+    package var reportsExchanges: Bool
     /// Whether the host may preset the GHCB MSR (setup `host`).
     package var presetsGHCB: Bool
     /// What is not as on SEV-ES hardware, in sentences for the user.
     package var differences: [String] = []
 
-    package init(name: String, seesProtectedState: Bool, steps: Bool, presetsGHCB: Bool) {
+    package init(
+        name: String, debugging: Debugging = .direct, seesProtectedState: Bool, steps: Bool,
+        countsInstructions: Bool = true, reportsExchanges: Bool = true, presetsGHCB: Bool
+    ) {
         self.name = name
+        self.debugging = debugging
         self.seesProtectedState = seesProtectedState
         self.steps = steps
+        self.countsInstructions = countsInstructions
+        self.reportsExchanges = reportsExchanges
         self.presetsGHCB = presetsGHCB
     }
 }
@@ -72,7 +116,24 @@ package protocol Machine: AnyObject {
     /// Answers the access that the last `.io` or `.mmio` exit of this vCPU left open; empty for output.
     func complete(_ vcpu: Int, with data: [UInt8]) throws(MachineError)
 
+    /// Lets a vCPU that executed HLT go on behind it, without an interrupt.
+    ///
+    /// With KVM the next `KVM_RUN` does, where the VM has no interrupt controller in the kernel.
+    func resume(_ vcpu: Int) throws(MachineError)
+    /// Makes an NMI pending; the corresponding ioctl is `KVM_NMI`.
+    ///
+    /// It is delivered with the next run, and ends a HLT. The next one waits for the guest's NMI
+    /// complete event (0x80000003), as KVM cannot see the IRET of an SEV-ES guest.
+    func injectNMI(_ vcpu: Int) throws(MachineError)
+    /// Lets a vCPU come to where its state can be read, if it stands elsewhere and can come there
+    /// without executing an instruction of the guest's; called when a session stops at it.
+    ///
+    /// Exits on the way are returned by the runs that follow.
+    func settle(_ vcpu: Int)
+
     /// Instructions that the vCPU has executed since launch; one iteration of REP is one.
+    ///
+    /// A machine that cannot count them counts those that it was asked to step.
     func instructions(of vcpu: Int) -> UInt64
 
     /// The vCPU's registers; hidden under SEV-ES (`KVM_GET_REGS` fails with EINVAL).
@@ -96,4 +157,16 @@ package protocol Machine: AnyObject {
 
     /// Replaces the set of addresses at which every vCPU stops before execution.
     func setBreakpoints(_ addresses: Set<GuestVirtualAddress>) throws(MachineError)
+}
+
+extension Machine {
+    package func resume(_ vcpu: Int) throws(MachineError) {
+        throw .refused("\(traits.name) cannot end the HLT of vCPU \(vcpu)")
+    }
+
+    package func injectNMI(_ vcpu: Int) throws(MachineError) {
+        throw .refused("\(traits.name) cannot send vCPU \(vcpu) an NMI")
+    }
+
+    package func settle(_ vcpu: Int) {}
 }

@@ -120,7 +120,7 @@ extension VCPUListing {
             .init("rip", .reading(vcpu.rip.map(\.rawValue))),
             .init("symbol", .optional(vcpu.symbol)),
             .init("from", .origin(vcpu.rip)),
-            .init("instructions", .number(vcpu.instructions)),
+            .instructions(vcpu.instructions),
             .init("current", .bool(isCurrent)),
         ]
     }
@@ -189,6 +189,8 @@ extension SetupListing {
             .init("entry", .hex(entry.rawValue)),
             .init("cBit", .number(cBit)),
             .init("protectedState", .bool(!machine.seesProtectedState)),
+            .init("debugging", .string(machine.debugging.name)),
+            .init("limits", .array(machine.debugging.limits.map(JSONValue.string))),
         ] + differences
     }
 

@@ -167,7 +167,7 @@ extension VCPUListing {
             case .hidden(let reason): reason.mark
             }
         return (isCurrent ? "* " : "  ") + "vCPU \(vcpu.number)".padded(to: 9)
-            + vcpu.state.rawValue.padded(to: 9) + place + "  \(vcpu.instructions) instructions"
+            + vcpu.state.rawValue.padded(to: 9) + place + "  " + vcpu.instructions.text
     }
 }
 
@@ -205,20 +205,17 @@ extension SetupListing {
     var lines: [String] {
         let judge = isStrict ? .specification : options.hypervisor
         let sees = machine.seesProtectedState ? "everything" : "what SEV-ES does not protect"
-        let rows =
-            [
-                ("guest", "\(guest), entry \(entry.rawValue.hex)"), ("machine", machine.name),
-                (
-                    "GHCB setup",
-                    "\(options.setup.rawValue), protocol version \(options.ghcbVersion)"
-                ),
-                ("hypervisor", "answers as \(options.hypervisor.title)"),
-                ("lint rules", "by \(judge.title)"),
-                ("vCPUs", "\(options.vcpus)"),
-                ("memory", "\(options.memory / 1024) KiB for the guest, C-bit \(cBit)"),
-                ("host sees", sees),
-            ]
-            + machine.differences.map { ("differs", $0) }
-        return rows.map { $0.0.padded(to: 12) + $0.1 }
+        let rows = [
+            ("guest", "\(guest), entry \(entry.rawValue.hex)"), ("machine", machine.name),
+            ("GHCB setup", "\(options.setup.rawValue), protocol version \(options.ghcbVersion)"),
+            ("hypervisor", "answers as \(options.hypervisor.title)"),
+            ("lint rules", "by \(judge.title)"),
+            ("vCPUs", "\(options.vcpus)"),
+            ("memory", "\(options.memory / 1024) KiB for the guest, C-bit \(cBit)"),
+            ("host sees", sees), ("debugged", machine.debugging.text),
+        ]
+        let limits = machine.debugging.limits.map { ("", $0) }
+        let differences = machine.differences.map { ("differs", $0) }
+        return (rows + limits + differences).map { $0.0.padded(to: 12) + $0.1 }
     }
 }

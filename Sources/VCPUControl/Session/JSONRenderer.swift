@@ -83,7 +83,7 @@ package enum JSONRenderer {
             members.append(.init("code", .number(Int(code))))
         }
         return members + [
-            .init("instructions", .number(end.instructions)),
+            .instructions(end.instructions),
             .init("vmgexits", .number(end.vmgexits)),
             .init("findings", .number(end.findings)),
         ]
@@ -155,6 +155,13 @@ extension JSONRenderer {
             .init("valid", .bool(reading.value != nil)),
             .init("from", .origin(reading)),
         ])
+    }
+}
+
+extension JSONValue.Member {
+    /// All instructions; under another name where the machine counts only those it steps.
+    static func instructions(_ count: InstructionCount) -> JSONValue.Member {
+        .init(count.isComplete ? "instructions" : "stepped", .number(count.value))
     }
 }
 

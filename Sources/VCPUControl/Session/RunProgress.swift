@@ -16,7 +16,7 @@ package struct RunProgress: Sendable, Equatable {
     /// The vCPU that the command is about.
     package var current: Int
     /// Of all vCPUs since launch.
-    package var instructions: UInt64
+    package var instructions: InstructionCount
     package var vmgexits: Int
     /// `nil` where nobody knows the end.
     package var extent: Extent?
@@ -48,13 +48,13 @@ extension Session {
         progressBoard.post(
             RunProgress(
                 vcpus: (0..<machine.vcpuCount).map(vcpu), current: run.vcpu,
-                instructions: instructions, vmgexits: exchanges.count, extent: extent(of: run),
+                instructions: instructionCount, vmgexits: exchanges.count, extent: extent(of: run),
                 compared: run.budget == nil ? nil : options.setup))
     }
 
     private func extent(of run: Run) -> RunProgress.Extent? {
         if let budget = run.budget {
-            return budget.extent(instructions, exchanges.count)
+            return budget.extent(max(instructions, unwatched), exchanges.count)
         }
         let left = Run.distance(run.goal, machine.instructions(of: run.vcpu)) ?? 0
         guard let total = run.total, total > 0 else { return nil }

@@ -35,7 +35,8 @@ extension Session {
         guard let line = activity?.command else { return }
         if interruptFlag.take() { return stop(.interrupted, current) }
         if interruptFlag.takeLook() { postProgress() }
-        if activity?.budget?.isSpent(instructions, exchanges.count) ?? false { return endCommand() }
+        let spent = max(instructions, unwatched)
+        if activity?.budget?.isSpent(spent, exchanges.count) ?? false { return endCommand() }
         do throws(CommandFailure) {
             try prepareWalk()
             guard let run = activity else { return }
@@ -64,7 +65,9 @@ extension Session {
     private func handle(_ exit: VCPUExit, of vcpu: Int) throws(CommandFailure) {
         for observation in machine.takeObservations() { lint(observation) }
         switch exit {
-        case .limit: try progress()
+        case .limit:
+            if activity?.budget != nil, activity?.isAlone == false { unwatched &+= RunBudget.slice }
+            try progress()
         case .breakpoint: try reachBreakpoint(vcpu)
         case .interrupted:
             _ = interruptFlag.take()

@@ -10,7 +10,7 @@ extension Session {
             code: request.code.map(code(around:)) ?? codeAtRIP,
             memory: request.memory.map(window), ghcbMSR: ghcbMSR(of: current),
             ghcbPage: ghcbPage(of: current), lastExchange: exchanges.last(of: current),
-            instructions: instructions, vmgexits: exchanges.count,
+            instructions: instructionCount, vmgexits: exchanges.count,
             breakpoints: breakpoints.all.map(\.number), setups: GHCBSetup.allCases.filter(canHave))
     }
 
@@ -19,7 +19,7 @@ extension Session {
         return Snapshot.VCPU(
             number: number, state: states[number], rip: rip,
             symbol: rip.value.flatMap(symbols.describe),
-            instructions: machine.instructions(of: number))
+            instructions: count(machine.instructions(of: number)))
     }
 
     /// The address that an expression means on the current vCPU, as `x` takes it.

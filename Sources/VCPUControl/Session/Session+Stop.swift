@@ -13,6 +13,7 @@ extension Session {
     ) {
         current = vcpu
         lastStop = reason
+        if states[vcpu] == .ready { machine.settle(vcpu) }
         let registers = machine.registers(of: vcpu)
         let rip = registers.map { GuestVirtualAddress($0[.rip]) }
         let bytes = unimplemented?.map { $0.hexDigits(2) }.joined(separator: " ")

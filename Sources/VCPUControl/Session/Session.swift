@@ -28,6 +28,8 @@ package final class Session {
     var examined = Examined()
 
     var activity: Run?
+    /// Instructions since launch that runs with a budget were given and used up.
+    var unwatched: UInt64 = 0
     /// The reason of the last stop since launch.
     var lastStop: Stop.Reason?
     private var events = EventQueue()
@@ -102,7 +104,7 @@ package final class Session {
     func finish(_ reason: End.Reason, _ termination: Termination? = nil) {
         guard end == nil else { return }
         let end = End(
-            reason: reason, termination: termination, instructions: instructions,
+            reason: reason, termination: termination, instructions: instructionCount,
             vmgexits: exchanges.count, findings: findings.count)
         self.end = end
         report(.end(end))
@@ -134,7 +136,7 @@ extension Session {
         self.options = options
         states = Array(repeating: .ready, count: machine.vcpuCount)
         (current, end, lastStop) = (0, nil, nil)
-        (exchanges, examined) = (ExchangeRecords(), Examined())
+        (exchanges, examined, unwatched) = (ExchangeRecords(), Examined(), 0)
         linter = Linter(plan, machine.traits, isStrict: configuration.isStrict)
         (findings, setupFacts) = ([], SetupFacts())
         let lost = breakpoints.relaunch { try? self.address($0) }
@@ -158,6 +160,13 @@ extension Session {
     /// Instructions that all vCPUs have executed since launch.
     var instructions: UInt64 {
         (0..<machine.vcpuCount).reduce(0) { $0 &+ machine.instructions(of: $1) }
+    }
+
+    /// The same, with what the machine leaves out.
+    var instructionCount: InstructionCount { count(instructions) }
+
+    func count(_ instructions: UInt64) -> InstructionCount {
+        InstructionCount(instructions, isComplete: machine.traits.countsInstructions)
     }
 
     /// What expressions mean on a vCPU.

@@ -50,7 +50,7 @@ package struct End: Sendable, Equatable {
 
     package var reason: Reason
     package var termination: Termination?
-    package var instructions: UInt64
+    package var instructions: InstructionCount
     package var vmgexits: Int
     package var findings: Int
 }

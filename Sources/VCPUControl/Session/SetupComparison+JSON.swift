@@ -46,7 +46,7 @@ extension SetupRun {
             .init("ghcbBytes", .number(pages.ghcbs.count)),
             .init("poolPages", .number(pages.pool.count / 4096)),
             .init("poolBytes", .number(pages.pool.count)),
-            .init("instructions", .number(instructions)),
+            .init("instructions", .number(instructions.value)),
             .init("vmgexits", .number(vmgexits)),
             .init("findings", .array(breaches.map(\.json))),
             .init("end", .object(ending.json)),

@@ -35,7 +35,7 @@ extension SetupComparison {
             ("argument registers", \.argumentText),
             ("GHCB pages", { Self.pages($0.pages.ghcbs) }),
             ("pool header pages", { Self.pages($0.pages.pool) }),
-            ("instructions in all", { String($0.instructions) }),
+            ("instructions in all", { $0.instructions.text }),
             ("VMGEXITs", { String($0.vmgexits) }),
             ("findings", \.findingText),
             ("end", \.ending.text),
@@ -92,7 +92,7 @@ extension SetupComparison.Column {
     }
 }
 
-extension Reading<Int> {
+extension Reading where Value: FixedWidthInteger {
     fileprivate var text: String {
         switch self {
         case .known(let value, _): String(value)

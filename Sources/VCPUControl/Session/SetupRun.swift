@@ -39,7 +39,7 @@ package struct SetupRun: Sendable, Equatable {
     package var lostArguments: Reading<[Register]?>
     package var pages: LaunchPlan.SetupPages
     /// Instructions of all vCPUs.
-    package var instructions: UInt64
+    package var instructions: Reading<UInt64>
     package var breaches: [Breach]
     package var ending: Ending
     package var traces: [Trace]

@@ -39,13 +39,14 @@ struct SetupRunner {
             instructionsToEntry: toEntry, msrWritesBeforeEntry: seen(facts.msrWritesBeforeEntry),
             msrWrites: seen(facts.msrWrites),
             lostArguments: seen(facts.entryStacks.isEmpty ? nil : lost),
-            pages: session.plan.setupPages, instructions: session.instructions,
+            pages: session.plan.setupPages, instructions: session.instructionCount.reading,
             breaches: breaches, ending: ending, traces: traces)
     }
 
     private mutating func instructionsToEntry() -> Reading<UInt64?> {
         let machine = session.machine
-        guard machine.traits.steps, case .known(let first, let source) = machine.registers(of: 0)
+        guard machine.traits.steps, machine.traits.countsInstructions,
+            case .known(let first, let source) = machine.registers(of: 0)
         else { return .hidden(.protected) }
         let entry = session.plan.entry
         if first[.rip] != entry.rawValue { go(.place(entry)) }
@@ -53,10 +54,12 @@ struct SetupRunner {
         return .known(isThere ? machine.instructions(of: 0) : nil, from: source)
     }
 
+    private var spent: UInt64 { max(session.instructions, session.unwatched) }
+
     private var canGoOn: Bool {
         session.end == nil && failure == nil && session.lastStop != .interrupted
             && session.lastStop != .unimplemented
-            && !budget.isSpent(session.instructions, session.exchanges.count)
+            && !budget.isSpent(spent, session.exchanges.count)
     }
 
     private mutating func go(_ goal: Run.Goal) {
@@ -114,7 +117,7 @@ struct SetupRunner {
         case .interrupted: return .interrupted
         case .unimplemented: return .guest(.unimplemented, nil, detail: lastStop?.instruction)
         default:
-            return session.instructions >= budget.instructions
+            return spent >= budget.instructions
                 ? .instructionLimit(budget.instructions) : .exitLimit(budget.vmgexits)
         }
     }

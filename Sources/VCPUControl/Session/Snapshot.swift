@@ -8,7 +8,7 @@ package struct Snapshot: Sendable, Equatable {
         package var rip: Reading<GuestVirtualAddress>
         /// `name+offset`, where a symbol covers RIP.
         package var symbol: String?
-        package var instructions: UInt64
+        package var instructions: InstructionCount
     }
 
     package struct Line: Sendable, Equatable {
@@ -60,7 +60,7 @@ package struct Snapshot: Sendable, Equatable {
     package var ghcbPage: Reading<GHCBPage>
     /// The vCPU's last VMGEXIT.
     package var lastExchange: Exchange?
-    package var instructions: UInt64
+    package var instructions: InstructionCount
     package var vmgexits: Int
     /// The numbers of the breakpoints, in order.
     package var breakpoints: [Int] = []

@@ -111,11 +111,9 @@ package struct TextRenderer {
         if case .requested(let set, let code) = end.termination {
             text += ", set \(set) code \(code)"
         }
-        let instructions =
-            end.instructions == 1 ? "1 instruction" : "\(end.instructions) instructions"
         let exits = end.vmgexits == 1 ? "1 VMGEXIT" : "\(end.vmgexits) VMGEXITs"
         let findings = end.findings == 1 ? ", 1 finding" : ", \(end.findings) findings"
-        return "\(text): \(instructions), \(exits)\(end.findings == 0 ? "" : findings)]"
+        return "\(text): \(end.instructions.text), \(exits)\(end.findings == 0 ? "" : findings)]"
     }
 
     private static func words(_ reason: End.Reason) -> String {

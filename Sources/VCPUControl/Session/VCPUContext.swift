@@ -60,6 +60,9 @@ extension Hidden {
             "SEV-ES protects it from the host; launch with --visibility full on the emulator"
         case .notValid: "the guest did not mark it valid in the GHCB's bitmap"
         case .wiped: "KVM overwrote it"
+        case .running:
+            "the vCPU is not in the debug stub, which alone can tell; step it, or stop it at a"
+                + " breakpoint"
         case .unmapped: "nothing is mapped there"
         }
     }

@@ -20,6 +20,8 @@ package enum Hidden: String, Sendable, Error {
     case notValid = "not valid in bitmap"
     /// KVM overwrote it before anyone could look.
     case wiped = "wiped by KVM"
+    /// The vCPU is not in the debug stub, which alone can tell.
+    case running = "not in the stub"
     /// No memory or translation is behind the address.
     case unmapped = "not mapped"
 }

@@ -40,6 +40,12 @@ struct ScreenTests {
         try Screens.check(state, "hidden-\(columns)x\(rows)")
     }
 
+    @Test("what the debug stub says is shown as its word", arguments: sizes)
+    func reported(columns: Int, rows: Int) throws {
+        let state = Story.told(columns, rows, then: [.finished(Story.reported)])
+        try Screens.check(state, "reported-\(columns)x\(rows)")
+    }
+
     @Test("a refused VMGEXIT says why beside its fields", arguments: sizes)
     func malformed(columns: Int, rows: Int) throws {
         let events: [UIEvent] = [
@@ -118,14 +124,14 @@ struct ScreenTests {
     @Test("a guest that was looked at shows where it is and how fast", arguments: sizes)
     func live(columns: Int, rows: Int) throws {
         let events = [.key("c")] + ran(Story.progress(17, instructions: 99_700_000))
-        try check(Story.told(columns, rows, then: events), "live-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, then: events), "live-\(columns)x\(rows)")
     }
 
     @Test("every vCPU of a running guest is shown", arguments: sizes)
     func liveVCPUs(columns: Int, rows: Int) throws {
         let progress = Story.progress(17, vcpus: 4, instructions: 99_700_000)
         let state = Story.told(columns, rows, vcpus: 4, then: [.key("c")] + ran(progress))
-        try check(state, "live-vcpus-\(columns)x\(rows)")
+        try Screens.check(state, "live-vcpus-\(columns)x\(rows)")
     }
 
     @Test("a command whose end is known shows how much is done", arguments: sizes)
@@ -134,8 +140,8 @@ struct ScreenTests {
         let events =
             Story.keys(":stepi 10000000") + [.key(.enter)]
             + ran(Story.progress(17, instructions: 4_860_042, extent: extent))
-        try check(Story.told(columns, rows, then: events), "progress-\(columns)x\(rows)")
-        try check(
+        try Screens.check(Story.told(columns, rows, then: events), "progress-\(columns)x\(rows)")
+        try Screens.check(
             Story.told(80, 24, ascii: true, then: events), "progress-ascii-80x24")
     }
 
@@ -145,31 +151,31 @@ struct ScreenTests {
         let progress = Story.progress(
             instructions: 60_000_000, extent: extent, compared: .pool)
         let events: [UIEvent] = [.key("d"), .running(progress, elapsed: .seconds(2))]
-        try check(Story.told(columns, rows, then: events), "comparing-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, then: events), "comparing-\(columns)x\(rows)")
     }
 
     @Test("two setups side by side, differences marked", arguments: sizes)
     func comparison(columns: Int, rows: Int) throws {
         let events: [UIEvent] = [.session([Story.compared(Story.differing)]), .key("n"), .key("n")]
-        try check(Story.told(columns, rows, then: events), "comparison-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, then: events), "comparison-\(columns)x\(rows)")
     }
 
     @Test("two setups under which the guest does the same", arguments: sizes)
     func identical(columns: Int, rows: Int) throws {
         let events: [UIEvent] = [.session([Story.compared(Story.identical)]), .key("n")]
-        try check(Story.told(columns, rows, then: events), "identical-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, then: events), "identical-\(columns)x\(rows)")
     }
 
     @Test("the words that a line may go on with stand above it in columns", arguments: sizes)
     func menu(columns: Int, rows: Int) throws {
         let events = Story.keys(":vg m") + [.key(.tab), .key(.tab), .key(.tab)]
-        try check(Story.told(columns, rows, then: events), "menu-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, then: events), "menu-\(columns)x\(rows)")
     }
 
     @Test("a menu takes a third of the screen at most, and follows the choice")
     func longMenu() throws {
         let events = Story.keys(":vg ") + [.key(.tab), .key(.backTab)]
-        try check(Story.told(then: events), "long-menu-80x24")
+        try Screens.check(Story.told(then: events), "long-menu-80x24")
     }
 
     @Test("a search has its text in front of the line that has it")
@@ -181,7 +187,7 @@ struct ScreenTests {
             _ = update(&state, event)
         }
         #expect(render(state, state.size).cursor == Position(row: 23, column: 11))
-        try check(state, "search-80x24")
+        try Screens.check(state, "search-80x24")
     }
 
     @Test("what was wrong stands right above the next line", arguments: sizes)
@@ -193,7 +199,7 @@ struct ScreenTests {
                 .key(.enter), .session([.result(result)]), .finished(Story.snapshot()), .key(":"),
                 .key(.up),
             ]
-        try check(Story.told(columns, rows, then: events), "faulty-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, then: events), "faulty-\(columns)x\(rows)")
     }
 
     @Test("a relaunch says what happened", arguments: sizes)
@@ -207,7 +213,7 @@ struct ScreenTests {
                 .result(.init(command: "ghcb pool", outcome: .success(.relaunched(relaunch)))),
             ]), .finished(Story.snapshot(breakpoints: [0x100010])),
         ]
-        try check(Story.told(columns, rows, then: events), "relaunched-\(columns)x\(rows)")
+        try Screens.check(Story.told(columns, rows, then: events), "relaunched-\(columns)x\(rows)")
     }
 
     @Test("a guest that came to its end says how")

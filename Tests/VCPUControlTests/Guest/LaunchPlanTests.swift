@@ -180,6 +180,39 @@ struct LaunchPlanTests {
         #expect(gate >> 32 & 0xffff == 0x8e01 && gate >> 16 & 0xffff == 8)
     }
 
+    @Test("debugged through the stub: a first stop, gates that stop, and faults while it stands")
+    func debugStub() throws {
+        let options = LaunchOptions(setup: .pool, vcpus: 2, hasDebugStub: true)
+        let plan = try LaunchPlan(Self.image, options)
+        let walk = PlannedPages(plan)
+        func gates(_ base: UInt64) -> [UInt64: String] {
+            (0..<256 as Range<UInt64>).reduce(into: [:]) { gates, vector in
+                let low = walk.load(base + vector * 16)
+                guard low != 0 else { return }
+                let high = walk.load(base + vector * 16 + 8) << 32
+                let target = low & 0xffff | (low >> 48) << 16 | high
+                let name = plan.symbols.describe(.init(target)) ?? "?"
+                gates[vector] = "\(name) \(low >> 32 & 7)"
+            }
+        }
+        let idt = plan.vcpus[0].system.idtr.base
+        #expect(
+            gates(idt) == [
+                1: "sevdbg_db_handler 1", 2: "sevdbg_nmi_handler 2", 3: "sevdbg_bp_handler 1",
+                29: "sevdbg_vc_handler 1",
+            ])
+        #expect(Set(gates(idt + 4096).keys) == [2, 12, 13, 14, 29])
+        for vcpu in plan.vcpus {
+            let start = plan.symbols.describe(.init(vcpu.registers[.rip]))
+            #expect(start == "sevdbg_debug_start")
+            let mailbox = try #require(vcpu.mailbox).rawValue
+            for page in 0..<3 as Range<UInt64> {
+                #expect(walk.access(mailbox + page * 4096) == "ws")
+            }
+        }
+        #expect(try LaunchPlan(Self.image, LaunchOptions(setup: .pool)).debugStub == nil)
+    }
+
     @Test("arguments: numbers, the vCPU's number and symbols, in the selftests' order")
     func arguments() throws {
         let options = LaunchOptions(

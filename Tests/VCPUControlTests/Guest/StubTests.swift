@@ -23,10 +23,10 @@ struct StubTests {
         let run = try check(snippet)
         let mailbox = run.plan.ramSize  // the search below needs no layout
         let pages = stride(from: run.plan.regions[0].address.rawValue, to: mailbox, by: 4096)
-        let states = pages.map { run.shared($0, count: 16) }.filter {
-            $0.prefix(4) == [1, 0, 0, 0]
+        let states = pages.map { run.shared($0, count: 20) }.filter {
+            $0.prefix(4) == [0x53, 0x45, 0x56, 0x42]
         }
-        #expect(states.contains { $0[8] == 2 && $0[12] == snippet.end?.code })
+        #expect(states.contains { $0[12] == 2 && $0[16] == snippet.end?.code })
     }
 
     @Test("CPL 3: the hypervisor hears of it, and an unhandled exception ends in a shutdown")

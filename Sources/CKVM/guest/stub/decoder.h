@@ -12,7 +12,6 @@
 #define SEGMENT_ES 0
 #define SEGMENT_DS 3
 #define SEGMENT_FS 4
-#define MSR_FS_BASE 0xc0000100          /* and of GS behind it */
 
 // Decodes prefixes and opcode of the instruction at the frame's RIP.
 // Out: rsi behind the opcode, r12d = opcode (0x0f.. and 0x0f01.. for those of two and three bytes),

@@ -30,6 +30,7 @@
 #define FRAME_RSP 0xa0
 #define FRAME_SS 0xa8
 #define FRAME_BLOCK 0xb0                /* the stack starts right below the block */
+#define FRAME_REGISTERS 16
 #define BLOCK(field) (FRAME_BLOCK + field)(%rbp)
 
 // A row of vc_events: the exit code, the opcode that it must come from (0: the handler looks), and
@@ -39,11 +40,13 @@
 #define EVENT_HANDLER 8                 /* relative to vc_events */
 #define EVENT_SIZE 12
 
+#define RFLAGS_TF 0x00100
 #define RFLAGS_DF 0x00400
 #define RFLAGS_RF 0x10000
 #define RFLAGS_AC 0x40000
 
-    symbol sevdbg_vc_handler
+    // Makes a frame of what the CPU pushed, an error code included. Out: rbp = the frame.
+    .macro push_frame
     push %r15
     push %r14
     push %r13
@@ -63,7 +66,14 @@
     mov %rsp, %rbp
     pushq $(RFLAGS_AC | 2)              // up, and past SMAP: the guest's memory may be the user's
     popfq
+    .endm
 
+handlers:
+    symbol sevdbg_vc_handler
+    push_frame
+    cmpq $SVM_EXIT_DB, FRAME_ERROR(%rbp)
+    je debug_trap
+vc_enter:
     cmpb $0, BLOCK(BLOCK_IN_HANDLER)
     jne vc_nested
     movb $1, BLOCK(BLOCK_IN_HANDLER)
@@ -106,26 +116,9 @@
     mov BLOCK(BLOCK_GUEST_MSR), %rax
     ghcb_write_msr
     movb $0, BLOCK(BLOCK_IN_HANDLER)
-    mov FRAME_GPR_RSP(%rbp), %rax
-    mov %rax, FRAME_RSP(%rbp)
-    pop %rax
-    pop %rcx
-    pop %rdx
-    pop %rbx
-    add $8, %rsp                        // rsp comes from what the CPU pushed
-    pop %rbp
-    pop %rsi
-    pop %rdi
-    pop %r8
-    pop %r9
-    pop %r10
-    pop %r11
-    pop %r12
-    pop %r13
-    pop %r14
-    pop %r15
-    add $8, %rsp                        // the error code
-    iretq
+    cmpb $0, BLOCK(BLOCK_STEPPING)
+    jne debug_stepped                   // what is emulated raises no trap, and is a step all the same
+    jmp frame_leave
 
 // Starts a request in the page. Changes rax.
     part vc_request
@@ -143,7 +136,10 @@
     ghcb_set GHCB_SW_EXITINFO2, %rdx
     mov BLOCK(BLOCK_GHCB_GPA), %rax
     ghcb_write_msr                      // the guest may have used the MSR protocol since
+    cmpb $0, BLOCK(BLOCK_DEBUGGED)
+    jne debug_exchange
     vmgexit
+vc_answered:
     mov GHCB_SW_EXITINFO1(%rbx), %eax
     cmp $1, %eax
     je vc_exception

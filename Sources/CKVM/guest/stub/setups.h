@@ -77,6 +77,11 @@
     hlt
     jmp sevdbg_returned_halt
 
+// Where a vCPU starts that is debugged through the stub: the first stop, before anything else.
+    symbol sevdbg_debug_start
+    int3
+debug_started:                          // RIP of that #BP
+
 // Ends the VM through the MSR protocol. In: eax = a STUB_ reason.
     symbol sevdbg_terminate
     shl $GHCB_MSR_TERM_REASON_SHIFT, %eax
