@@ -15,7 +15,9 @@ struct SEVDebug: ParsableCommand {
             permission not to be had, 64 usage, 66 file missing or unreadable, 128+n signal n.
             """,
         version: "sevdbg 0.1.0",
-        subcommands: [LaunchCommand.self, DecodeCommand.self, GuestsCommand.self])
+        subcommands: [
+            LaunchCommand.self, DecodeCommand.self, GuestsCommand.self, DoctorCommand.self,
+        ])
 
     static func main() {
         do {

@@ -10,6 +10,8 @@ package struct Exchange: Sendable, Equatable {
     package var outcome: Outcome
     /// Where the request is from: from the page itself, or, as KVM wipes it, from elsewhere.
     package var requestSource = Provenance.direct
+    /// What the request was put together from, where the host saw the page only after KVM.
+    package var sight: RequestSight?
 
     package enum Content: Sendable, Equatable {
         /// The page protocol: the page as the guest left it, and as it is when the guest runs on (`nil`: it never does).
