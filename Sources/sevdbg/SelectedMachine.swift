@@ -54,9 +54,12 @@ struct SelectedMachine {
             case .sevES:
                 return try StubbedMachine(SEVESMachine(plan, interrupt: interrupt), plan)
             case .emulator:
-                let machine = try EmulatedMachine(
-                    plan, visibility: visibility, interrupt: interrupt, seed: seed)
-                return plan.debugStub == nil ? machine : try StubbedMachine(machine, plan)
+                guard visibility == .hardware else {
+                    return try EmulatedMachine(plan, interrupt: interrupt, seed: seed)
+                }
+                let twin = try SEVESMachine.twin(
+                    plan, interrupt: interrupt, seed: seed, isTraced: true)
+                return try StubbedMachine(twin, plan)
             }
         }
     }

@@ -54,15 +54,16 @@ package struct RequestSight: Sendable, Equatable {
 extension RequestSight {
     /// SW_EXITINFO1 and 2 as far as the exit tells them.
     ///
-    /// Of a port access that leaves the width of addresses, which is taken for 64 bits, and whether
-    /// one unit was a string.
+    /// Of a port access that leaves the width of addresses and the segment, which are taken for 64
+    /// bits and the usual one, and whether one unit was a string.
     private var words: (info1: UInt64, info2: UInt64) {
         switch exit {
         case .port(let access):
             let isString = access.count > 1
             let info = IOIOInfo(
                 port: access.port, size: UInt8(clamping: access.size), isInput: access.isInput,
-                isString: isString, isRepeated: isString)
+                isString: isString, isRepeated: isString,
+                segment: isString && !access.isInput ? .ds : .es)
             return (info.rawValue, isString ? UInt64(access.count) : 0)
         case .memory(let access):
             return (access.address.rawValue, UInt64(max(access.length, 0)))

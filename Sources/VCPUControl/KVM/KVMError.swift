@@ -48,8 +48,7 @@ package enum KVMError: Error, Sendable, Equatable {
     private static func firmwareAdvice(_ error: Errno) -> String? {
         switch error {
         case .noSuchFileOrDirectory:
-            "the SEV firmware is not to be had: it takes an EPYC with SEV-ES, SEV on in the BIOS and"
-                + " `sudo modprobe ccp`; `sevdbg doctor` says what is missing"
+            "`sudo modprobe ccp`, on an EPYC with SEV-ES on in the BIOS; `sevdbg doctor` has more"
         case .permissionDenied, .notPermitted:
             "let your group use it with `sudo chgrp kvm /dev/sev && sudo chmod 660 /dev/sev`"
         default: nil

@@ -53,7 +53,7 @@ extension SEVESMachine {
     func sight(
         _ exit: RequestSight.Exit, of number: Int
     ) -> (address: UInt64, sight: RequestSight)? {
-        guard !isExchanging(number) else { return nil }
+        guard tracing == nil, !isExchanging(number) else { return nil }
         for address in ghcbAddresses(of: number) {
             guard let page = sharedPage(address), let sight = RequestSight(page, exit) else {
                 continue

@@ -74,6 +74,7 @@ extension SEVESMachine {
             return report(try exit.get(), of: number)
         } catch {
             if case .failed("KVM_RUN", _, let errno) = error {
+                if let exit = traced() { return exit }
                 return end(number, .runFailed(errno: errno.rawValue, Self.reason(errno, error)))
             }
             throw .refused(error.message)
@@ -97,7 +98,7 @@ extension SEVESMachine {
     private func report(_ exit: KVMExit, of number: Int) -> VCPUExit? {
         let vcpu = vm.vcpus[number]
         switch exit {
-        case .interrupted: return nil
+        case .interrupted: return traced()
         case .port(let access):
             vcpu.activity = .waiting(bytes: access.isInput ? access.size * access.count : 0)
             vcpu.request = sight(.port(access), of: number)
@@ -112,11 +113,21 @@ extension SEVESMachine {
         case .apResetHold:
             vcpu.activity = .held
             return .apResetHold
-        case .systemEvent(Self.sevTermination, let data): return terminated(number, data)
-        case .internalError(let suberror, let data): return internalError(number, suberror, data)
+        case .systemEvent(Self.sevTermination, let data):
+            return traced() ?? terminated(number, data)
+        case .internalError(let suberror, let data):
+            return traced() ?? internalError(number, suberror, data)
         case .unknown(let reason): return .unknown(reason)
         default: return shutdown(number, exit)
         }
+    }
+
+    /// The exchange that is over, where somebody sees it.
+    private func traced() -> VCPUExit? {
+        guard let exchanges = tracing?.takeExchanges(), let last = exchanges.last else { return nil }
+        held += exchanges.dropFirst().map { ($0.vcpu, .vmgexit($0)) }
+        if case .terminated = last.outcome { endAll() }
+        return exchanges.first.map { .vmgexit($0) }
     }
 
     /// `KVM_SYSTEM_EVENT_SEV_TERM`, which headers before Linux 6.0 do not have.
@@ -146,6 +157,9 @@ extension SEVESMachine {
     private func internalError(
         _ number: Int, _ suberror: UInt32, _ data: [UInt64]
     ) -> VCPUExit {
+        if suberror == Self.emulationFailure, let bytes = Self.instruction(data) {
+            return .unimplemented(bytes)
+        }
         let code = data.first.map { ExitCode($0) }
         let what =
             suberror == Self.unexpectedExit && code != nil
@@ -154,6 +168,14 @@ extension SEVESMachine {
         return end(number, .internalError(suberror: suberror, what), code: code)
     }
 
+    /// The bytes that come with `KVM_INTERNAL_ERROR_EMULATION`, in one word and the next.
+    private static func instruction(_ data: [UInt64]) -> [UInt8]? {
+        guard data.count >= 3, data[0] & 1 != 0 else { return nil }
+        let record = data[1].littleEndianBytes + data[2].littleEndianBytes
+        return Array(record.dropFirst().prefix(Int(record[0])))
+    }
+
+    private static let emulationFailure: UInt32 = 1
     /// `KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON`.
     private static let unexpectedExit: UInt32 = 4
 }

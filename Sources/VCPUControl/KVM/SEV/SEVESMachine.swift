@@ -9,6 +9,8 @@ internal import CKVM
     let vm: EncryptedVM
     let plan: LaunchPlan
     let interrupt: InterruptFlag
+    /// Who sees the VMGEXITs that KVM answers by itself.
+    let tracing: (any KVMTracing)?
     private let name: String
     private let shared: [Range<UInt64>]
     /// The vCPU that runs next.
@@ -27,13 +29,13 @@ internal import CKVM
 
     /// The same by other system calls.
     init(
-        _ plan: LaunchPlan, interrupt: InterruptFlag, on syscalls: any KVMSyscalls,
-        name: String = "sev-es"
+        _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(),
+        on syscalls: any KVMSyscalls, tracing: (any KVMTracing)? = nil, name: String = "sev-es"
     ) throws(MachineError) {
         guard plan.vcpus.allSatisfy({ $0.ghcbMSR == nil }) else {
             throw .refused(
-                "the host cannot set MSR_AMD64_SEV_ES_GHCB of an SEV-ES vCPU: use the pool or the"
-                    + " trampoline")
+                "the host cannot set MSR_AMD64_SEV_ES_GHCB of an SEV-ES vCPU: "
+                    + "use the pool or the trampoline, or full visibility")
         }
         do throws(KVMError) {
             let vm = try EncryptedVM(plan, syscalls)
@@ -41,17 +43,25 @@ internal import CKVM
             self.vm = vm
         } catch { throw .refused("cannot launch an SEV-ES guest: \(error.message)") }
         (self.plan, self.interrupt, self.name) = (plan, interrupt, name)
+        self.tracing = tracing
         shared = plan.sharedRanges
     }
 
     /// The same machine on the emulator, by a kernel interface that is not the kernel's.
     ///
     /// Everything above the ioctls is what runs on hardware.
+    ///
+    /// - Parameter isTraced: whether every VMGEXIT is seen, as it is on a host that traces KVM.
     package static func twin(
-        _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(), seed: UInt64 = 0
+        _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(), seed: UInt64 = 0,
+        isTraced: Bool
     ) throws(MachineError) -> SEVESMachine {
-        let twin = KVMTwin(KVMTwin.Host(cBit: plan.cBit, seed: seed))
-        return try SEVESMachine(plan, interrupt: interrupt, on: twin, name: "emulator")
+        let twin = KVMTwin(
+            KVMTwin.Host(
+                cBit: plan.cBit, isTraced: isTraced, hypervisor: plan.hypervisor,
+                faults: plan.hypervisorFaults, seed: seed))
+        return try SEVESMachine(
+            plan, interrupt: interrupt, on: twin, tracing: isTraced ? twin : nil, name: "emulator")
     }
 
     /// What a launch plan for this host needs: the position of the C-bit, and the highest GHCB
@@ -76,7 +86,7 @@ internal import CKVM
     package var traits: MachineTraits {
         var traits = MachineTraits(
             name: name, seesProtectedState: false, steps: false, countsInstructions: false,
-            reportsExchanges: false, presetsGHCB: false)
+            reportsExchanges: tracing != nil, presetsGHCB: false)
         traits.facts = vm.facts.facts
         return traits
     }

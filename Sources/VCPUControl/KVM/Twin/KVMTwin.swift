@@ -9,7 +9,7 @@ internal import SystemPackage
 /// the vCPUs of the emulator. So everything above the ioctls runs on any machine as on an EPYC.
 ///
 /// Unsafe: arguments are addresses of the caller's structs, as with ioctl(2).
-@safe final class KVMTwin: KVMSyscalls {
+@safe final class KVMTwin: KVMSyscalls, KVMTracing {
     /// The host that is pretended.
     struct Host: Sendable {
         /// Linux 6.10 and later: VM types, and `KVM_SEV_INIT2`.
@@ -19,6 +19,10 @@ internal import SystemPackage
         /// Whether kvm_amd was loaded with sev_es=1 on a processor that has it.
         var hasSEVES = true
         var cBit = 51
+        /// Whether somebody traces KVM, and interrupts `KVM_RUN` behind each VMGEXIT.
+        var isTraced = false
+        var hypervisor = HypervisorBehaviour.kvm
+        var faults: HypervisorFault = []
         /// The source of the guests' keys and random numbers.
         var seed: UInt64 = 0
     }
@@ -74,6 +78,14 @@ internal import SystemPackage
 
     func unmap(_ start: UnsafeMutableRawPointer, count: Int) {
         unsafe linux.unmap(start, count: count)
+    }
+
+    func takeExchanges() -> [Exchange] {
+        files.values.flatMap { file in
+            guard case .vm(let vm) = file else { return [Exchange]() }
+            defer { vm.traced = [] }
+            return vm.traced
+        }
     }
 
     private func add(_ file: File) -> Int32 {

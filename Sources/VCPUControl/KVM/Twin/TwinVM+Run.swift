@@ -69,8 +69,13 @@ extension TwinVM {
         switch exit {
         case .limit, .interrupted, .idle, .breakpoint: throw .interrupted
         case .vmgexit(let exchange):
-            guard case .terminated(let termination) = exchange.outcome else { return false }
-            try show(termination, exchange, page)
+            trace(exchange)
+            if case .terminated(let termination) = exchange.outcome {
+                try show(termination, exchange, page)
+            } else {
+                guard host.isTraced else { return false }
+                throw .interrupted
+            }
         case .io(let access):
             page.setPort(access)
             vcpu.open = .port(count: access.isInput ? access.size * access.count : 0)
@@ -84,12 +89,23 @@ extension TwinVM {
             page.setReason(KVM_EXIT_AP_RESET_HOLD)
             vcpu.open = .hold
         case .shutdown: page.setReason(KVM_EXIT_SHUTDOWN)
-        // KVM_INTERNAL_ERROR_EMULATION; hardware has no such limit.
+        // What KVM's own emulator says of an instruction; hardware has no such limit.
         case .unimplemented(let bytes):
-            page.setInternalError(1, [UInt64(littleEndian: bytes.prefix(8))])
+            let record = [UInt8(clamping: bytes.count)] + bytes.prefix(15)
+            page.setInternalError(
+                1, [1, UInt64(littleEndian: record.prefix(8)), UInt64(littleEndian: record.dropFirst(8))])
         case .unknown(let reason): page.setReason(Int32(bitPattern: reason))
         }
         return true
+    }
+
+    /// As the tracepoints show it: the request before KVM wiped the page, and no RIP.
+    private func trace(_ exchange: Exchange) {
+        guard host.isTraced else { return }
+        var exchange = exchange
+        exchange.rip = .hidden(.protected)
+        exchange.requestSource = .tracepoint
+        traced.append(exchange)
     }
 
     private func show(

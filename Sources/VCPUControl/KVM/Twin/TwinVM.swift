@@ -32,6 +32,8 @@ final class TwinVM {
     /// Whether LAUNCH_UPDATE_VMSA has encrypted the vCPUs there were.
     private(set) var isProtected = false
     private var emulator: EmulatedMachine?
+    /// What a tracer has not fetched yet.
+    var traced: [Exchange] = []
 
     init(_ host: KVMTwin.Host, isTyped: Bool) { (self.host, self.isTyped) = (host, isTyped) }
 
@@ -94,7 +96,8 @@ final class TwinVM {
         guard let memory, let ghcbVersion else { throw .invalidArgument }
         let plan = LaunchPlan(
             ramSize: memory.size, regions: memory.regions, vcpus: vcpus.map(\.launch),
-            cBit: host.cBit, ghcbVersion: ghcbVersion)
+            cBit: host.cBit, ghcbVersion: ghcbVersion, hypervisor: host.hypervisor,
+            hypervisorFaults: host.faults)
         let machine: EmulatedMachine
         do throws(MachineError) {
             machine = try EmulatedMachine(plan, seed: host.seed)
