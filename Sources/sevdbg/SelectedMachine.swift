@@ -12,7 +12,7 @@ struct SelectedMachine {
     private let visibility: Visibility
     private let seed: UInt64
 
-    /// - Parameter needsEmulator: whether other options have a meaning there only.
+    /// Chooses; `needsEmulator` says that other options have a meaning there only.
     init(
         _ choice: MachineChoice, needsEmulator: Bool, visibility: Visibility, seed: UInt64,
         doctor: Doctor = Doctor()

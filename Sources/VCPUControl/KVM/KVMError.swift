@@ -48,7 +48,7 @@ package enum KVMError: Error, Sendable, Equatable {
     private static func firmwareAdvice(_ error: Errno) -> String? {
         switch error {
         case .noSuchFileOrDirectory:
-            "`sudo modprobe ccp`, on an EPYC with SEV-ES on in the BIOS; `sevdbg doctor` has more"
+            "`sudo modprobe ccp`, on an EPYC with SEV-ES on in the BIOS"
         case .permissionDenied, .notPermitted:
             "let your group use it with `sudo chgrp kvm /dev/sev && sudo chmod 660 /dev/sev`"
         default: nil

@@ -61,11 +61,8 @@ struct VMFD: ~Copyable {
         }
     }
 
-    /// Carries out a command of SEV; `KVM_MEMORY_ENCRYPT_OP`.
-    ///
-    /// - Parameters:
-    ///   - value: the command's own struct, which comes back as KVM leaves it.
-    ///   - firmware: the descriptor of /dev/sev.
+    /// Carries out a command of SEV with its struct, by the descriptor of /dev/sev; returns the
+    /// struct as KVM leaves it. The corresponding ioctl is `KVM_MEMORY_ENCRYPT_OP`.
     @discardableResult
     func encrypt<Value>(
         _ command: SEVCommand, _ value: Value, firmware: Int32

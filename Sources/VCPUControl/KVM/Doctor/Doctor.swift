@@ -22,8 +22,8 @@ package struct Doctor {
                 + [memoryLock, tracepoints, typeInformation, tracing],
             machines: [
                 .init(name: "emulator"),
-                .init(name: "kvm", obstacle: kvmObstacle),
-                .init(name: "sev-es", obstacle: launchObstacle),
+                .init(name: "kvm", obstacle: kvmObstacle?.summary),
+                .init(name: "sev-es", obstacle: launchObstacle?.summary),
             ], choice: select())
     }
 
@@ -48,26 +48,26 @@ package struct Doctor {
             return MachineSelection(
                 name: "sev-es", reason: "a guest could be launched here", isRemarkable: true)
         }
-        return MachineSelection(name: "emulator", reason: obstacle, isRemarkable: true)
+        return MachineSelection(name: "emulator", reason: obstacle.message, isRemarkable: true)
     }
 }
 
 // What stands in the way of a machine.
 extension Doctor {
-    private var kvmObstacle: String? {
+    private var kvmObstacle: KVMError? {
         do throws(KVMError) {
             try KVMMachine.check(try SystemFD(syscalls))
             return nil
-        } catch { return error.message }
+        } catch { return error }
     }
 
     /// Launches a guest of one page, which never runs.
-    private var launchObstacle: String? {
+    private var launchObstacle: KVMError? {
         do throws(KVMError) {
             let plan = LaunchPlan(ramSize: 4096, regions: [], vcpus: [], ghcbVersion: 0)
             try EncryptedVM(plan, syscalls).launch(plan)
             return nil
-        } catch { return error.message }
+        } catch { return error }
     }
 }
 
@@ -193,7 +193,7 @@ extension Doctor {
         } catch {
             return DoctorCheck(
                 "c-bit", "C-bit", missing: "CPUID 8000_001F offers no SEV-ES",
-                for: Self.sevES, mend: Self.hardwareOnly)
+                for: Self.sevES, mend: "`sudo modprobe kvm_amd sev=1 sev_es=1`, on an EPYC")
         }
     }
 
@@ -235,7 +235,9 @@ extension Doctor {
         }
         let isEnough = limit == "unlimited" || (UInt64(limit) ?? 0) >= Self.guestSize
         guard !isEnough else {
-            return DoctorCheck("memlock", "locked memory", ok: "\(limit) bytes", for: need)
+            return DoctorCheck(
+                "memlock", "locked memory",
+                ok: limit == "unlimited" ? "no limit" : "\(limit) bytes", for: need)
         }
         return DoctorCheck(
             "memlock", "locked memory", missing: "\(limit) bytes, less than a guest has", for: need,

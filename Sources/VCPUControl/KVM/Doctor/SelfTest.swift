@@ -25,9 +25,7 @@ package struct SelfTest {
     private let guests: [BuiltInGuest]
     private let candidates: [Candidate]
 
-    /// - Parameters:
-    ///   - report: of the host, which says what machines there are.
-    ///   - guests: what to run.
+    /// Takes the report of a host, which says what machines there are.
     package init(
         _ report: DoctorReport, guests: [BuiltInGuest] = BuiltInGuest.all, patience: Int = 60
     ) {
@@ -104,7 +102,8 @@ package struct SelfTest {
             name: "twin", seesAll: false,
             prepare: { options throws(MachineError) in options.hasDebugStub = true },
             make: { plan, _, interrupt throws(MachineError) in
-                try StubbedMachine(SEVESMachine.twin(plan, interrupt: interrupt, isTraced: false), plan)
+                try StubbedMachine(
+                    SEVESMachine.twin(plan, interrupt: interrupt, isTraced: false), plan)
             }),
         Candidate(
             name: "kvm", seesAll: true,

@@ -63,7 +63,7 @@ extension SEVESMachine {
         return nil
     }
 
-    /// Where the GHCB of a vCPU may be: KVM does not tell. Its own page first.
+    /// Where the GHCB of a vCPU may be, its own page first: KVM does not tell.
     func ghcbAddresses(of number: Int) -> [UInt64] {
         let pages = stride(
             from: plan.setupPages.ghcbs.lowerBound, to: plan.setupPages.ghcbs.upperBound, by: 4096)

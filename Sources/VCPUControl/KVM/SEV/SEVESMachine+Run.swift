@@ -124,7 +124,9 @@ extension SEVESMachine {
 
     /// The exchange that is over, where somebody sees it.
     private func traced() -> VCPUExit? {
-        guard let exchanges = tracing?.takeExchanges(), let last = exchanges.last else { return nil }
+        guard let exchanges = tracing?.takeExchanges(), let last = exchanges.last else {
+            return nil
+        }
         held += exchanges.dropFirst().map { ($0.vcpu, .vmgexit($0)) }
         if case .terminated = last.outcome { endAll() }
         return exchanges.first.map { .vmgexit($0) }

@@ -49,9 +49,8 @@ internal import CKVM
 
     /// The same machine on the emulator, by a kernel interface that is not the kernel's.
     ///
-    /// Everything above the ioctls is what runs on hardware.
-    ///
-    /// - Parameter isTraced: whether every VMGEXIT is seen, as it is on a host that traces KVM.
+    /// Everything above the ioctls is what runs on hardware. A traced one sees every VMGEXIT, as on a
+    /// host where somebody traces KVM.
     package static func twin(
         _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(), seed: UInt64 = 0,
         isTraced: Bool

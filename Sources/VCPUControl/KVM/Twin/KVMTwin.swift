@@ -18,6 +18,8 @@ internal import SystemPackage
         var features: SEVFeatures = []
         /// Whether kvm_amd was loaded with sev_es=1 on a processor that has it.
         var hasSEVES = true
+        /// Whether there is a /dev/sev.
+        var hasFirmware = true
         var cBit = 51
         /// Whether somebody traces KVM, and interrupts `KVM_RUN` behind each VMGEXIT.
         var isTraced = false
@@ -43,7 +45,7 @@ internal import SystemPackage
     func open(_ path: String) throws(Errno) -> Int32 {
         switch path {
         case SystemFD.path: return add(.system)
-        case SEVDevice.path where host.hasSEVES: return add(.firmware)
+        case SEVDevice.path where host.hasFirmware: return add(.firmware)
         default: throw .noSuchFileOrDirectory
         }
     }
@@ -114,7 +116,7 @@ extension KVMTwin {
         case KVM_CAP_VM_TYPES where host.hasTypedVMs:
             1 << KVM_X86_DEFAULT_VM
                 | (host.hasSEVES ? 1 << KVM_X86_SEV_VM | 1 << KVM_X86_SEV_ES_VM : 0)
-        case KVM_CAP_SET_GUEST_DEBUG, KVM_CAP_IMMEDIATE_EXIT: 1
+        case KVM_CAP_SET_GUEST_DEBUG, KVM_CAP_IMMEDIATE_EXIT, KVM_CAP_X86_MSR_FILTER: 1
         case KVM_CAP_SYNC_REGS: 7
         default: 0
         }

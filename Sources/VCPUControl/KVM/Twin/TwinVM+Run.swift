@@ -70,12 +70,11 @@ extension TwinVM {
         case .limit, .interrupted, .idle, .breakpoint: throw .interrupted
         case .vmgexit(let exchange):
             trace(exchange)
-            if case .terminated(let termination) = exchange.outcome {
-                try show(termination, exchange, page)
-            } else {
+            guard case .terminated(let termination) = exchange.outcome else {
                 guard host.isTraced else { return false }
                 throw .interrupted
             }
+            try show(termination, exchange, page)
         case .io(let access):
             page.setPort(access)
             vcpu.open = .port(count: access.isInput ? access.size * access.count : 0)
@@ -93,7 +92,11 @@ extension TwinVM {
         case .unimplemented(let bytes):
             let record = [UInt8(clamping: bytes.count)] + bytes.prefix(15)
             page.setInternalError(
-                1, [1, UInt64(littleEndian: record.prefix(8)), UInt64(littleEndian: record.dropFirst(8))])
+                1,
+                [
+                    1, UInt64(littleEndian: record.prefix(8)),
+                    UInt64(littleEndian: record.dropFirst(8)),
+                ])
         case .unknown(let reason): page.setReason(Int32(bitPattern: reason))
         }
         return true

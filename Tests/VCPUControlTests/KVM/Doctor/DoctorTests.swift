@@ -57,7 +57,10 @@ struct DoctorTests {
         let record = try #require(
             try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
         #expect(record["schema"] as? String == "sevdbg/1" && record["type"] as? String == "doctor")
-        #expect(record["machines"] as? [String: Bool] == ["emulator": true, "kvm": true, "sev-es": true])
+        #expect(
+            record["machines"] as? [String: Bool] == [
+                "emulator": true, "kvm": true, "sev-es": true,
+            ])
         #expect(record["auto"] as? String == "sev-es")
         let checks = try #require(record["checks"] as? [[String: Any]])
         let identifiers = checks.compactMap { $0["id"] as? String }
@@ -67,7 +70,9 @@ struct DoctorTests {
 
     @Test("a guest that does something else on a machine is found, and said in words")
     func differences() throws {
-        func run(_ guest: String, _ change: (inout LaunchOptions) -> Void = { _ in }) throws -> SelfTestRun {
+        func run(_ guest: String, _ change: (inout LaunchOptions) -> Void = { _ in }) throws
+            -> SelfTestRun
+        {
             let image = try GuestImage.load(guest)
             var options = LaunchOptions(image.defaults)
             change(&options)

@@ -10,7 +10,7 @@ struct FakeHost: HostFiles {
     var denied: Set<String> = []
     /// Devices that cannot be opened; the others are the twin's.
     var failures: [String: Errno] = [:]
-    var devices = KVMTwin.Host(hasTypedVMs: false, hasSEVES: false)
+    var devices = KVMTwin.Host(hasTypedVMs: false, hasSEVES: false, hasFirmware: false)
 
     func read(_ path: String) throws(Errno) -> String {
         if denied.contains(path) { throw .permissionDenied }

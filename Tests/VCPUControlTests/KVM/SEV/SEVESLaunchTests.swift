@@ -145,7 +145,8 @@ struct SEVESLaunchTests {
         #expect(try message("KVM_CREATE_VM", .invalidArgument).contains("sevdbg doctor"))
         #expect(
             try message("KVM_MEMORY_ENCRYPT_REG_REGION", .noMemory).contains("ulimit -l unlimited"))
-        #expect(try message("KVM_SEV_LAUNCH_START", .inappropriateIOCTLForDevice).contains("sev_es=1"))
+        #expect(
+            try message("KVM_SEV_LAUNCH_START", .inappropriateIOCTLForDevice).contains("sev_es=1"))
     }
 
     @Test("a KVM before Linux 6.10: the legacy call, version 1 for ever, and that is said")
@@ -153,13 +154,16 @@ struct SEVESLaunchTests {
         let syscalls = RecordedSyscalls(.init(hasTypedVMs: false, features: .debugSwap))
         let host = try SEVESMachine.host(syscalls)
         #expect(host.ghcbVersion == 1 && host.cBit == 51)
-        let machine = try SEVESMachine(Self.plan(), on: syscalls)
+        let plan = try LaunchPlan(GuestImage.load("hello"), LaunchOptions(ghcbVersion: 1))
+        let machine = try SEVESMachine(plan, on: syscalls)
         #expect(syscalls.lines.contains("KVM_CREATE_VM 0"))
         #expect(syscalls.lines.contains("KVM_SEV_ES_INIT"))
         #expect(!syscalls.lines.contains { $0.hasPrefix("KVM_SEV_INIT2") })
         let launched = try #require(machine.traits.facts.first)
         #expect(launched.value.contains("KVM_SEV_ES_INIT") && launched.value.contains("version 1 "))
-        #expect(try machine.run(.all, limit: 1).exit == .halt)
+        let run = DrivenMachine(machine)
+        try run.run()
+        #expect(run.end == "halt" && run.console == Array("hello from an SEV-ES guest\n".utf8))
     }
 
     @Test("the measurement is shown, and follows every byte that is encrypted")
@@ -179,7 +183,9 @@ struct SEVESLaunchTests {
 
     @Test("a host that has no SEV-ES says so, and a preset GHCB MSR is refused")
     func refused() throws {
-        #expect(throws: MachineError.self) { try SEVESMachine.host(KVMTwin(.init(hasSEVES: false))) }
+        #expect(throws: MachineError.self) {
+            try SEVESMachine.host(KVMTwin(.init(hasSEVES: false)))
+        }
         var plan = Self.plan()
         plan.vcpus[0].ghcbMSR = 0x3000
         let error = #expect(throws: MachineError.self) { try SEVESMachine(plan, on: KVMTwin()) }
@@ -190,7 +196,9 @@ struct SEVESLaunchTests {
     func ranges() throws {
         for guest in BuiltInGuest.all {
             let plan = try LaunchPlan(guest.image, LaunchOptions(guest.defaults))
-            let all = (plan.privateRanges + plan.sharedRanges).sorted { $0.lowerBound < $1.lowerBound }
+            let all = (plan.privateRanges + plan.sharedRanges).sorted {
+                $0.lowerBound < $1.lowerBound
+            }
             #expect(all.first?.lowerBound == 0 && all.last?.upperBound == plan.ramSize)
             #expect(zip(all, all.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
             #expect(all.allSatisfy { ($0.lowerBound | $0.upperBound) & 0xfff == 0 })

@@ -87,7 +87,10 @@ struct SEVESMachineTests {
         // RCX is in the page, but nobody knows any more whether the guest meant it.
         #expect(sight.reading(.rcx) == .hidden(.wiped))
         #expect(exchange.rip == .hidden(.protected) && exchange.exitCode == .ioio)
-        #expect(exchange.requestFields.contains { $0.field == .rax && $0.reading == sight.reading(.rax) })
+        #expect(
+            exchange.requestFields.contains {
+                $0.field == .rax && $0.reading == sight.reading(.rax)
+            })
     }
 
     @Test(
