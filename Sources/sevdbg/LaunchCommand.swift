@@ -98,6 +98,11 @@ struct LaunchCommand: ParsableCommand {
             throw ValidationError(
                 "--visibility hardware is for the emulator: KVM hides nothing of a plain vCPU")
         }
+        guard machine != .sevES || hypervisor == .kvm else {
+            throw ValidationError(
+                "--hypervisor \(hypervisor.rawValue) is for the emulator: on hardware KVM itself answers"
+            )
+        }
         guard count <= Register.arguments.count else {
             throw ValidationError(
                 "--args has \(count) values; registers take at most \(Register.arguments.count)")

@@ -18,7 +18,7 @@ struct EncryptedHost: Sendable, Equatable {
         else {
             throw .lacks(
                 "this KVM has no SEV-ES guests: it takes an EPYC with SEV-ES, and kvm_amd loaded with"
-                    + " sev=1 sev_es=1 (`sevdbg doctor` says what is missing)")
+                    + " sev=1 sev_es=1")
         }
         cBit = Int(leaf.ebx & 0x3f)
         // Kernels with typed VMs but without the attribute offer no feature.

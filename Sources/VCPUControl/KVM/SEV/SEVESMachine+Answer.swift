@@ -76,7 +76,7 @@ extension SEVESMachine {
     private static let longestSearch = 1024
 
     private var sharedPages: [UInt64] {
-        plan.sharedRanges.flatMap {
+        shared.flatMap {
             Array(stride(from: $0.lowerBound, to: $0.upperBound, by: 4096))
         }
     }

@@ -12,7 +12,8 @@ internal import CKVM
     /// Who sees the VMGEXITs that KVM answers by itself.
     let tracing: (any KVMTracing)?
     private let name: String
-    private let shared: [Range<UInt64>]
+    /// What the plan shares, in ascending order.
+    let shared: [Range<UInt64>]
     /// The vCPU that runs next.
     var turn = 0
     /// Exits that came while an earlier one had to be reported first.
