@@ -61,8 +61,10 @@ struct VMFD: ~Copyable {
         }
     }
 
-    /// Carries out a command of SEV with its struct, by the descriptor of /dev/sev; returns the
-    /// struct as KVM leaves it. The corresponding ioctl is `KVM_MEMORY_ENCRYPT_OP`.
+    /// Carries out a command of SEV with its struct, which comes back as KVM leaves it;
+    /// `KVM_MEMORY_ENCRYPT_OP`.
+    ///
+    /// The firmware is named by the descriptor of /dev/sev.
     @discardableResult
     func encrypt<Value>(
         _ command: SEVCommand, _ value: Value, firmware: Int32
