@@ -57,7 +57,7 @@ let package = Package(
                 "VCPUControl", "CBPF", "CKVM", "CNativeOracle", "CZydis",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
-            swiftSettings: strict),
+            exclude: ["KVM/Doctor/Hosts"], swiftSettings: strict),
         .testTarget(
             name: "DebugUITests", dependencies: ["DebugUI", "VCPUControl"],
             exclude: ["Screens"], swiftSettings: strict),

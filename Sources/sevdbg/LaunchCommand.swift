@@ -98,6 +98,11 @@ struct LaunchCommand: ParsableCommand {
             throw ValidationError(
                 "--visibility hardware is for the emulator: KVM hides nothing of a plain vCPU")
         }
+        guard machine != .sevES || hypervisor == .kvm else {
+            throw ValidationError(
+                "--hypervisor \(hypervisor.rawValue) is for the emulator: on hardware KVM itself answers"
+            )
+        }
         guard count <= Register.arguments.count else {
             throw ValidationError(
                 "--args has \(count) values; registers take at most \(Register.arguments.count)")
@@ -121,12 +126,6 @@ extension LaunchCommand {
     }
 
     private func runSession() -> ProgramStatus {
-        if machine == .sevES {
-            StandardError.message(
-                "--machine sev-es is not to be had: this version has no launch of an encrypted"
-                    + " guest; use --machine kvm or emulator")
-            return .noMachine
-        }
         do throws(InputError) {
             return runSession(try Script.commands(of: sources))
         } catch {
@@ -140,7 +139,7 @@ extension LaunchCommand {
         do throws(SessionError) {
             configuration = try makeConfiguration()
         } catch {
-            StandardError.message(EscapedText.line(error.message))
+            StandardError.message(error.message)
             return ProgramStatus(error)
         }
         if wantsTerminal, let status = Interactive.run(configuration, interface.terminal()) {
@@ -154,36 +153,29 @@ extension LaunchCommand {
         do throws(GuestError) {
             image = try GuestImage.load(guest ?? "")
         } catch { throw .guest(error) }
-        return SessionConfiguration(
-            image: image, options: try machineOptions(for: image), isStrict: strict,
-            breakpoints: breakpoints, interruptFlag: Interruption.flag, makeMachine: machineMaker)
-    }
-
-    /// What the user chose, on the machine that was chosen.
-    private func machineOptions(for image: GuestImage) throws(SessionError) -> LaunchOptions {
+        let selected = SelectedMachine(
+            machine, needsEmulator: needsEmulator, visibility: visibility, seed: seed)
         var options = options(for: image)
-        guard machine == .kvm else { return options }
         do throws(MachineError) {
-            options.cBit = try KVMMachine.cBit()
+            try selected.prepare(&options)
         } catch { throw .machine(error) }
-        return options
+        var configuration = SessionConfiguration(
+            image: image, options: options, isStrict: strict, breakpoints: breakpoints,
+            interruptFlag: Interruption.flag, makeMachine: selected.maker)
+        configuration.machineChoice = selected.reason
+        if let remark = selected.remark { StandardError.message(remark) }
+        return configuration
     }
 
-    private var machineMaker: SessionConfiguration.MachineMaker {
-        let (isKVM, visibility, seed) = (machine == .kvm, visibility, seed)
-        return { plan, _, interrupt throws(MachineError) in
-            guard !isKVM else { return try KVMMachine(plan, interrupt: interrupt, seed: seed) }
-            let machine = try EmulatedMachine(
-                plan, visibility: visibility, interrupt: interrupt, seed: seed)
-            return plan.debugStub == nil ? machine : try StubbedMachine(machine, plan)
-        }
+    /// Whether what the user chose has a meaning on the emulator only.
+    private var needsEmulator: Bool {
+        visibility == .hardware || ghcb == .host || hypervisor != .kvm
     }
 
     /// What the user chose, and the guest's defaults for the rest.
     func options(for image: GuestImage) -> LaunchOptions {
         var options = LaunchOptions(image.defaults, ghcbVersion: ghcbVersion)
         options.hypervisor = hypervisor
-        options.hasDebugStub = visibility == .hardware
         options.setup = ghcb ?? options.setup
         options.vcpus = vcpus ?? options.vcpus
         options.memory = memory?.bytes ?? options.memory

@@ -17,6 +17,7 @@ struct SEVDebug: ParsableCommand {
         version: "sevdbg 0.1.0",
         subcommands: [
             LaunchCommand.self, AttachCommand.self, DecodeCommand.self, GuestsCommand.self,
+            DoctorCommand.self,
         ])
 
     static func main() {

@@ -84,12 +84,4 @@ struct ProgramTests {
         #expect(script.errors.contains("/nonexistent/script"))
         #expect(try ProgramRun(["launch", "hello", "-x", "/"]).status == 66)
     }
-
-    @Test("machines that are not there are status 5", arguments: ["kvm", "sev-es"])
-    func machines(name: String) throws {
-        let run = try ProgramRun(["launch", "hello", "--machine", name])
-        #expect(run.status == 5)
-        #expect(run.output.isEmpty)
-        #expect(run.errors.contains("this version has the emulator only"))
-    }
 }

@@ -4,6 +4,7 @@
 #define CKVM_IOCTLS_H
 
 #include <linux/kvm.h>
+#include <linux/psp-sev.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -92,6 +93,9 @@ CKVM_STRUCT(x86_set_msr_filter, KVM_X86_SET_MSR_FILTER, struct kvm_msr_filter)
 CKVM_STRUCT(memory_encrypt_op, KVM_MEMORY_ENCRYPT_OP, struct kvm_sev_cmd)
 CKVM_STRUCT(memory_encrypt_reg_region, KVM_MEMORY_ENCRYPT_REG_REGION, struct kvm_enc_region)
 CKVM_STRUCT(memory_encrypt_unreg_region, KVM_MEMORY_ENCRYPT_UNREG_REGION, struct kvm_enc_region)
+
+// Of /dev/sev.
+CKVM_STRUCT(sev_issue_cmd, SEV_ISSUE_CMD, struct sev_issue_cmd)
 
 // Of a vCPU.
 CKVM_NUMBER(run, KVM_RUN)

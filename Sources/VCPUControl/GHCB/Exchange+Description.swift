@@ -73,7 +73,13 @@ extension Exchange {
     package var requestFields: [FieldReading] {
         guard let page = requestPage else { return [] }
         let involved = NAEEvent.requiredFields(of: page) + NAEEvent.returnedFields(of: page)
-        return Self.readings(of: page, besidesValid: involved, from: requestSource)
+        guard let sight else {
+            return Self.readings(of: page, besidesValid: involved, from: requestSource)
+        }
+        let fields = NAEEvent.optionalFields(of: page) + involved
+        return GHCBField.allCases
+            .filter { $0.validBit != nil && (page.isValid($0) || fields.contains($0)) }
+            .map { ($0, sight.reading($0)) }
     }
 
     /// The fields that KVM marked valid, or that the event returns, by offset.

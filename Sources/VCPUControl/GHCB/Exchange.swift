@@ -12,6 +12,8 @@ package struct Exchange: Sendable, Equatable {
     package var requestSource = Provenance.direct
     /// Where the answer is from: from the page itself, or through a tracepoint of another's KVM.
     package var responseSource = Provenance.direct
+    /// What the request was put together from, where the host saw the page only after KVM.
+    package var sight: RequestSight?
 
     package enum Content: Sendable, Equatable {
         /// The page protocol: the page as the guest left it, and as it is when the guest runs on (`nil`: it never does).

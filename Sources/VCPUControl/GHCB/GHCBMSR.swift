@@ -3,6 +3,9 @@
 /// Bits 11:0 are the GHCBInfo, bits 63:12 its data. Decoding keeps only the data that the info
 /// defines. GHCB specification, "GHCB MSR protocol"; REFERENCE 2.
 package enum GHCBMSR: Hashable, Sendable {
+    /// Its number as an MSR: `MSR_AMD64_SEV_ES_GHCB`.
+    package static let index: UInt32 = 0xc001_0130
+
     /// Info 0: the page protocol, with the GHCB at this address; 0 is no page.
     case page(GuestPhysicalAddress)
     case sevInfoResponse(maximum: UInt16, minimum: UInt16, cBit: UInt8)

@@ -1,5 +1,5 @@
 /// What the user chooses for a launch, besides the guest.
-package struct LaunchOptions: Sendable, Equatable {
+package struct LaunchOptions: Sendable, Hashable {
     package var setup: GHCBSetup
     /// The highest GHCB protocol version that the VM offers, 1 or 2.
     package var ghcbVersion: Int
@@ -16,7 +16,7 @@ package struct LaunchOptions: Sendable, Equatable {
     package var hasDebugStub: Bool
 
     /// One argument of the guest's entry.
-    package enum Argument: Sendable, Equatable {
+    package enum Argument: Sendable, Hashable {
         case value(UInt64)
         /// `@vcpu`: the number of the vCPU.
         case vcpuNumber

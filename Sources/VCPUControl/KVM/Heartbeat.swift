@@ -3,10 +3,10 @@ internal import SystemPackage
 
 /// Signals to the thread that runs a vCPU, so that no `KVM_RUN` lasts for ever.
 enum Heartbeat {
-    private static let milliseconds: UInt32 = 100
-
     /// Sends signals to the calling thread while the body runs.
-    static func during<Result>(_ body: () -> Result) throws(KVMError) -> Result {
+    static func during<Result>(
+        every milliseconds: UInt32 = 100, _ body: () -> Result
+    ) throws(KVMError) -> Result {
         let result = ckvm_heartbeat_start(milliseconds)
         guard result >= 0 else {
             throw .failed(call: "timer_create", on: "this thread", Errno(rawValue: -result))

@@ -76,7 +76,7 @@ internal import CKVM
         try vm.denyAllMSRs()
     }
 
-    private static func check(_ system: borrowing SystemFD) throws(KVMError) {
+    static func check(_ system: borrowing SystemFD) throws(KVMError) {
         guard try system.extensionValue(KVM_CAP_SYNC_REGS) & Int(KVM_SYNC_X86_REGS) != 0 else {
             throw .lacks("this KVM cannot bring registers along with an exit (KVM_CAP_SYNC_REGS)")
         }

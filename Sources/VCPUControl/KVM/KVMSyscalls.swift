@@ -14,10 +14,14 @@ protocol KVMSyscalls: AnyObject {
     func close(_ descriptor: Int32)
     /// Makes one ioctl; what it returns is as the ioctl defines it.
     func ioctl(_ descriptor: Int32, _ call: ckvm_call) throws(Errno) -> Int32
-    /// Maps what a descriptor shares, from its start; the corresponding call is `mmap`.
+    /// Maps what a descriptor shares, from its start, or zeroed memory where it is
+    /// `anonymousMemory`; the corresponding call is `mmap`.
     func map(_ descriptor: Int32, count: Int) throws(Errno) -> UnsafeMutableRawPointer
     func unmap(_ start: UnsafeMutableRawPointer, count: Int)
 }
+
+/// What stands for a descriptor where memory is wanted that belongs to none.
+let anonymousMemory: Int32 = -1
 
 /// The system calls of Linux.
 final class LinuxSyscalls: KVMSyscalls {
@@ -37,7 +41,10 @@ final class LinuxSyscalls: KVMSyscalls {
 
     func map(_ descriptor: Int32, count: Int) throws(Errno) -> UnsafeMutableRawPointer {
         let protection = PROT_READ | PROT_WRITE
-        guard let start = unsafe mmap(nil, count, protection, MAP_SHARED, descriptor, 0),
+        let flags =
+            descriptor == anonymousMemory
+            ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED
+        guard let start = unsafe mmap(nil, count, protection, flags, descriptor, 0),
             unsafe start != MAP_FAILED
         else { throw Errno(rawValue: errno) }
         return unsafe start

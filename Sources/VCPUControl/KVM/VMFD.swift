@@ -61,19 +61,40 @@ struct VMFD: ~Copyable {
         }
     }
 
-    /// Carries out a command of SEV; `KVM_MEMORY_ENCRYPT_OP`.
+    /// Carries out a command of SEV with its struct, which comes back as KVM leaves it;
+    /// `KVM_MEMORY_ENCRYPT_OP`.
     ///
-    /// The data is the command's own struct, or `nil` for one without. Returns the firmware's
-    /// error code: 0 of a command that succeeded.
+    /// The firmware is named by the descriptor of /dev/sev.
     @discardableResult
+    func encrypt<Value>(
+        _ command: SEVCommand, _ value: Value, firmware: Int32
+    ) throws(KVMError) -> Value {
+        var value = value
+        try unsafe withUnsafeMutablePointer(to: &value) { pointer throws(KVMError) in
+            unsafe try encrypt(command, data: pointer, firmware: firmware)
+        }
+        return value
+    }
+
+    /// Carries out a command of SEV, with the address of its struct, or `nil` for one without.
+    ///
+    /// - Throws: `.refused`, with what the firmware says.
     func encrypt(
-        _ command: UInt32, data: UnsafeMutableRawPointer?, firmware: Int32
-    ) throws(KVMError) -> UInt32 {
+        _ command: SEVCommand, data: UnsafeMutableRawPointer?, firmware: Int32
+    ) throws(KVMError) {
         var argument = kvm_sev_cmd()
-        argument.id = command
+        argument.id = command.rawValue
         argument.data = UInt64(UInt(bitPattern: data))
         argument.sev_fd = UInt32(bitPattern: firmware)
-        return try unsafe descriptor.exchange(ckvm_memory_encrypt_op, argument).error
+        let failure: Errno? = unsafe withUnsafeMutablePointer(to: &argument) { pointer in
+            do throws(Errno) {
+                _ = unsafe try descriptor.syscalls.ioctl(
+                    descriptor.number, ckvm_memory_encrypt_op(pointer))
+                return nil
+            } catch { return error }
+        }
+        guard let failure else { return }
+        throw .refused(command, failure, SEVFirmwareError(rawValue: argument.error))
     }
 
     /// Pins memory that will be encrypted; `KVM_MEMORY_ENCRYPT_REG_REGION`.

@@ -59,6 +59,16 @@ extension Debugging {
     }
 }
 
+/// Something that is known of a launch, for the user to see.
+package struct MachineFact: Sendable, Equatable {
+    package var name: String
+    package var value: String
+
+    package init(_ name: String, _ value: String) {
+        (self.name, self.value) = (name, value)
+    }
+}
+
 /// What a machine can do, asked before a call.
 package struct MachineTraits: Sendable, Equatable {
     package var name: String
@@ -75,6 +85,8 @@ package struct MachineTraits: Sendable, Equatable {
     package var presetsGHCB: Bool
     /// What is not as on SEV-ES hardware, in sentences for the user.
     package var differences: [String] = []
+    /// What there is to say of this launch.
+    package var facts: [MachineFact] = []
 
     package init(
         name: String, debugging: Debugging = .direct, seesProtectedState: Bool, steps: Bool,

@@ -191,7 +191,13 @@ extension SetupListing {
             .init("protectedState", .bool(!machine.seesProtectedState)),
             .init("debugging", .string(machine.debugging.name)),
             .init("limits", .array(machine.debugging.limits.map(JSONValue.string))),
-        ] + differences
+        ] + facts + differences
+    }
+
+    /// Only of a launch that there is more to say of.
+    private var facts: [JSONValue.Member] {
+        guard !machine.facts.isEmpty else { return [] }
+        return [.init("facts", .object(machine.facts.map { .init($0.name, .string($0.value)) }))]
     }
 
     /// Only where the machine names any: that there is none is never said.

@@ -215,7 +215,8 @@ extension SetupListing {
             ("host sees", sees), ("debugged", machine.debugging.text),
         ]
         let limits = machine.debugging.limits.map { ("", $0) }
+        let facts = machine.facts.map { ($0.name, $0.value) }
         let differences = machine.differences.map { ("differs", $0) }
-        return (rows + limits + differences).map { $0.0.padded(to: 12) + $0.1 }
+        return (rows + limits + facts + differences).map { $0.0.padded(to: 12) + $0.1 }
     }
 }

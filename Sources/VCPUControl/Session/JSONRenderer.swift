@@ -49,7 +49,13 @@ package enum JSONRenderer {
             .init("guest", .string(launch.guest)),
             .init("entry", .hex(launch.entry.rawValue)),
             .init("protectedState", .bool(launch.protectedState)),
-        ] + (fault ?? [])
+        ] + (fault ?? []) + facts(launch.facts)
+    }
+
+    /// Nothing where there is nothing to say.
+    private static func facts(_ facts: [MachineFact]) -> [JSONValue.Member] {
+        guard !facts.isEmpty else { return [] }
+        return [.init("facts", .object(facts.map { .init($0.name, .string($0.value)) }))]
     }
 
     private static func members(_ stop: Stop) -> [JSONValue.Member] {

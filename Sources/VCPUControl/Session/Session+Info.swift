@@ -57,7 +57,7 @@ extension Session {
 
     var setupListing: SetupListing {
         SetupListing(
-            machine: machine.traits, guest: configuration.image.name,
+            machine: traits, guest: configuration.image.name,
             entry: configuration.image.entry, options: options,
             isStrict: configuration.isStrict, cBit: plan.cBit)
     }

@@ -147,6 +147,15 @@ extension Session {
             lost: lost, limit: canHave(.host) ? nil : noPreset)
     }
 
+    /// What the machine can do, and why it was chosen.
+    var traits: MachineTraits {
+        var traits = machine.traits
+        if let choice = configuration.machineChoice {
+            traits.facts.insert(MachineFact("chosen", choice), at: 0)
+        }
+        return traits
+    }
+
     /// What the record of a launch says.
     private var head: Launch {
         Launch(
@@ -154,7 +163,7 @@ extension Session {
             ghcbVersion: options.ghcbVersion, vcpus: machine.vcpuCount,
             guest: configuration.image.name, entry: configuration.image.entry,
             protectedState: !machine.traits.seesProtectedState,
-            hypervisorFault: plan.hypervisorFaults.text)
+            hypervisorFault: plan.hypervisorFaults.text, facts: machine.traits.facts)
     }
 
     /// Instructions that all vCPUs have executed since launch.

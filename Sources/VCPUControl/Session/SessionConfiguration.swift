@@ -11,6 +11,8 @@ package struct SessionConfiguration: Sendable {
     package var breakpoints: [String]
     /// Makes the machine, at launch and at each relaunch.
     package var makeMachine: MachineMaker
+    /// Why the machine is this one, where the user left it open.
+    package var machineChoice: String?
     /// Raised by whoever wants the guest to stop.
     package var interruptFlag: InterruptFlag
     /// Where a running guest is shown to whoever asked the interrupt flag for a look.

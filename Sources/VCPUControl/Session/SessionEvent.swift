@@ -21,6 +21,8 @@ package struct Launch: Sendable, Equatable {
     package var protectedState: Bool
     /// What the hypervisor does wrong, for a guest that shows it.
     package var hypervisorFault: String?
+    /// What else there is to say of the launch: how it was done, and the measurement.
+    package var facts: [MachineFact] = []
 }
 
 /// The guest stands still, and why.

@@ -45,7 +45,7 @@ package struct TextRenderer {
 
     private func lines(for event: SessionEvent) -> [String] {
         switch event {
-        case .launch(let launch): [Self.line(launch)]
+        case .launch(let launch): [Self.line(launch)] + launch.facts.map(Self.line)
         case .vmgexit(let sequence, let exchange):
             lines(ExchangeRecord(sequence: sequence, exchange: exchange))
         case .finding(let finding): lines(finding)
@@ -63,6 +63,10 @@ package struct TextRenderer {
             "[launched \(launch.guest) on \(launch.machine): \(vcpus), GHCB by \(launch.ghcb),"
                 + " protocol version \(launch.ghcbVersion), entry \(launch.entry.rawValue.hex)"
                 + "\(fault)]")
+    }
+
+    private static func line(_ fact: MachineFact) -> String {
+        EscapedText.line("[\(fact.name): \(fact.value)]")
     }
 
     private func lines(_ record: ExchangeRecord) -> [String] {

@@ -50,9 +50,11 @@ package final class StubbedMachine: Machine {
     package var vcpuCount: Int { base.vcpuCount }
 
     package var traits: MachineTraits {
-        MachineTraits(
+        var traits = MachineTraits(
             name: base.traits.name, debugging: .stub(limits: limits), seesProtectedState: false,
             steps: true, countsInstructions: false, presetsGHCB: base.traits.presetsGHCB)
+        (traits.differences, traits.facts) = (base.traits.differences, base.traits.facts)
+        return traits
     }
 
     /// Where debugging through the stub ends, in words.

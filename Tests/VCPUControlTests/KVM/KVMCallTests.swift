@@ -51,7 +51,7 @@ enum KVMCalls {
         attempt { () throws(KVMError) in try vm.enable(KVM_CAP_X86_USER_SPACE_MSR, 7) }
         attempt { () throws(KVMError) in try vm.denyAllMSRs() }
         attempt { () throws(KVMError) in
-            unsafe try vm.encrypt(UInt32(CKVM_SEV_INIT2), data: nil, firmware: -1)
+            unsafe try vm.encrypt(.initialize, data: nil, firmware: -1)
         }
         attempt { () throws(KVMError) in unsafe try vm.pin(block, size: 4096) }
         attempt { () throws(KVMError) in unsafe try vm.unpin(block, size: 4096) }

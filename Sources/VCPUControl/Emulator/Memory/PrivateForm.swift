@@ -1,6 +1,8 @@
 extension GuestMemory {
     /// Eight bytes of the keystream of the VM's key (splitmix64's finalizer of key and place).
-    func keystream(page: Int, word: Int) -> UInt64 {
+    func keystream(page: Int, word: Int) -> UInt64 { Self.keystream(key, page: page, word: word) }
+
+    static func keystream(_ key: UInt64, page: Int, word: Int) -> UInt64 {
         let place = UInt64(truncatingIfNeeded: page << 9 | word)
         var mixed = key &+ (place &+ 1) &* 0x9e37_79b9_7f4a_7c15
         mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9

@@ -31,7 +31,7 @@ private enum MSR {
     static let gsBase: UInt32 = 0xc000_0101
     static let kernelGSBase: UInt32 = 0xc000_0102
     static let tscAux: UInt32 = 0xc000_0103
-    static let ghcb: UInt32 = 0xc001_0130
+    static let ghcb = GHCBMSR.index
     static let sevStatus: UInt32 = 0xc001_0131
 }
 
