@@ -32,7 +32,7 @@ struct ObserveRunner {
             guard succeeded else { return .commandFailed }
             return lints && runner.hasErrors ? .lintFailed : .ok
         } catch {
-            StandardError.message(EscapedText.line(error.message))
+            StandardError.message(error.message)
             return .noMachine
         }
     }
@@ -113,7 +113,7 @@ extension ObserveRunner {
             return true
         } catch {
             output.flush()
-            StandardError.message(EscapedText.line("\(command.origin): \(error.message)"))
+            StandardError.message("\(command.origin): \(error.message)")
             return false
         }
     }
