@@ -137,7 +137,7 @@ extension JSONRenderer {
     /// The fields of the page; the one word that there is in the MSR protocol.
     static func request(_ exchange: Exchange) -> JSONValue {
         guard case .page = exchange.content else {
-            return word(exchange.msr, exchange.source)
+            return word(exchange.msr, exchange.requestSource)
         }
         return fields(exchange.requestFields)
     }
@@ -146,7 +146,7 @@ extension JSONRenderer {
         guard case .msr(let response) = exchange.content else {
             return fields(exchange.responseFields)
         }
-        return response.map { word($0, exchange.source) } ?? .object([])
+        return response.map { word($0, exchange.responseSource) } ?? .object([])
     }
 
     private static func word(_ msr: UInt64, _ source: Provenance) -> JSONValue {

@@ -98,7 +98,7 @@ extension Exchange {
             vcpu: request.vcpu, rip: GuestVirtualAddress(0), msr: request.msr, content: content,
             outcome: outcome)
         rip = .hidden(.protected)
-        source = .tracepoint
+        (requestSource, responseSource) = (.tracepoint, .tracepoint)
     }
 }
 
