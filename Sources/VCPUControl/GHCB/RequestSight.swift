@@ -7,8 +7,6 @@ package struct RequestSight: Sendable, Equatable {
     package let page: GHCBPage
     /// The exit that the request led to.
     package let exit: Exit
-    /// The copy that the stub made before its VMGEXIT, if the request was the stub's.
-    package let shadow: GHCBPage?
 
     package enum Exit: Sendable, Equatable {
         case port(PortAccess)
@@ -16,13 +14,12 @@ package struct RequestSight: Sendable, Equatable {
     }
 
     /// Takes a page for that of an exit; `nil` where it cannot be it.
-    package init?(_ page: GHCBPage, _ exit: Exit, shadow: GHCBPage? = nil) {
+    package init?(_ page: GHCBPage, _ exit: Exit) {
         guard Self.isTaken(page), Self.code(of: exit) == ExitCode(page.raw(.swExitCode)),
             Self.agrees(page, exit)
         else { return nil }
         self.page = page
         self.exit = exit
-        self.shadow = shadow.flatMap { Self.isCopy($0, of: page) ? $0 : nil }
     }
 
     /// Both information words zero, and nothing else valid.
@@ -42,12 +39,6 @@ package struct RequestSight: Sendable, Equatable {
     private static func agrees(_ page: GHCBPage, _ exit: Exit) -> Bool {
         guard case .port(let access) = exit, !access.isInput, access.count == 1 else { return true }
         return page.raw(.rax).littleEndianBytes(access.data.count) == access.data
-    }
-
-    /// KVM changes neither the exit code nor a register before it answers.
-    private static func isCopy(_ shadow: GHCBPage, of page: GHCBPage) -> Bool {
-        let kept: [GHCBField] = [.swExitCode, .rax, .rcx, .rdx, .rbx, .swScratch]
-        return kept.allSatisfy { shadow.raw($0) == page.raw($0) }
     }
 }
 
@@ -74,7 +65,6 @@ extension RequestSight {
     ///
     /// Fields that the event requires were valid, or KVM would not have let the request in.
     package var request: GHCBPage {
-        if let shadow { return shadow }
         var request = page
         request.clearValidBitmap()
         request.set(.swExitCode, to: page.raw(.swExitCode))
@@ -88,7 +78,6 @@ extension RequestSight {
 
     /// A field of the request, with where it is from.
     package func reading(_ field: GHCBField) -> Reading<UInt64> {
-        if let shadow { return shadow.reading(field, from: .selfReport) }
         let request = request
         guard field.validBit == nil || request.isValid(field) else { return .hidden(.wiped) }
         switch field {

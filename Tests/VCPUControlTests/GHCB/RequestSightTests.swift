@@ -49,20 +49,6 @@ struct RequestSightTests {
         #expect(sight.request.validFields == [.swExitCode, .swExitInfo1, .swExitInfo2, .swScratch])
     }
 
-    @Test("the stub's copy tells the rest, if it is of the same request")
-    func shadow() throws {
-        let info = IOIOInfo(port: 0x3f8, size: 1, isInput: false, segment: .ds).rawValue
-        let (request, taken) = Self.pages(.ioio, [.rax: 0x41, .rcx: 9], info1: info)
-        let sight = try #require(RequestSight(taken, .port(Self.output), shadow: request))
-        #expect(sight.request == request)
-        #expect(sight.reading(.rcx) == .known(9, from: .selfReport))
-        #expect(sight.reading(.rbx) == .hidden(.notValid))
-        var stale = request
-        stale.set(.rcx, to: 8)
-        let other = try #require(RequestSight(taken, .port(Self.output), shadow: stale))
-        #expect(other.shadow == nil && other.reading(.rcx) == .hidden(.wiped))
-    }
-
     @Test("any page and any exit give an answer")
     func hostile() {
         var random = FuzzRandom(seed: 7)

@@ -94,10 +94,4 @@ extension SEVESMachine {
         else { return false }
         return StubMailbox(bytes)?.state == .exchanging
     }
-
-    /// The stub's copy of the request that it waits for the answer to.
-    func shadow(of number: Int) -> GHCBPage? {
-        guard isExchanging(number), let mailbox = mailbox(of: number) else { return nil }
-        return sharedPage(StubMailbox.shadow(of: mailbox).rawValue)
-    }
 }

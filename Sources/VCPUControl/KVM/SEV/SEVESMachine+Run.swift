@@ -16,6 +16,7 @@ extension SEVESMachine {
             beats -= 1
             if case .all = scope { turn = (turn + 1) % vcpuCount }
         }
+        if case .one(let number) = scope { return (number, .idle) }
         return (turn, .idle)
     }
 
@@ -201,17 +202,10 @@ extension SEVESMachine {
                 }
             return .vmgexit(exchange(number, msr, .msr(response: nil), termination))
         }
-        let page = sharedPage(msr)
-        let shadow = shadow(of: number).flatMap { copy in
-            ExitCode(copy.raw(.swExitCode)) == .termination ? copy : nil
-        }
-        let reason = shadow.map { TerminationReason(exitInfo1: $0.raw(.swExitInfo1)) }
-        let termination =
-            reason.map { Termination.requested(set: $0.set, code: $0.code) }
-            ?? .refused(
-                "the guest asked for its end by event 0x8000FFFE; KVM wiped the reason, which only"
-                    + " `sudo dmesg` still has")
-        let content = (shadow ?? page).map { Exchange.Content.page(request: $0, response: nil) }
+        let content = sharedPage(msr).map { Exchange.Content.page(request: $0, response: nil) }
+        let termination = Termination.refused(
+            "the guest asked for its end by event 0x8000FFFE; KVM wiped the reason, which only"
+                + " `sudo dmesg` still has")
         return .vmgexit(exchange(number, msr, content ?? .noPage, termination))
     }
 
