@@ -20,7 +20,7 @@ done; \
 }
 endef
 
-.PHONY: help run test test-kvm-amd build setup lint format fuzz monkey screens bench clean
+.PHONY: help run test test-kvm-amd build setup lint format fuzz attach monkey screens bench clean
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
@@ -61,6 +61,10 @@ screens: setup ## write docs/screens and README.md's screen anew
 	$(call install,tmux)
 	mkdir -p docs/screens
 	SEVDBG_UPDATE_SCREENS=1 $(TEST) --filter DocumentedScreensTests
+
+attach: setup ## 1 000 times to a VMM that checks itself and away, and 200 debuggers killed
+	$(call install,gcc qemu-system-x86)
+	SEVDBG_ATTACH_CYCLES=1000 SEVDBG_ATTACH_KILLS=200 $(TEST) --filter Attach
 
 bench: setup $(UNICORN)/bench .build/terminal .build/kvm .build/observe build ## speed beside Unicorn's, KVM's and gdb's, the cost of a VMGEXIT
 	$(call install,gdb)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import VCPUControl
 
 /// `sevdbg attach`: debugs the guest of a VMM that runs already.
@@ -18,6 +19,15 @@ struct AttachCommand: ParsableCommand {
 
     @Flag(help: "Stop nothing, ever.")
     var observe = false
+
+    @Option(help: "The vCPU that commands are about at first.")
+    var vcpu = 0
+
+    @Option(
+        name: .customLong("break"),
+        help: ArgumentHelp(
+            "Set a breakpoint, as the command break does; repeatable.", valueName: "WHERE"))
+    var breakpoints: [String] = []
 
     @Option(
         name: .customLong("for"),
@@ -50,8 +60,8 @@ struct AttachCommand: ParsableCommand {
         guard process > 0 else {
             throw ValidationError("\(process) is no process; give the number of the VMM's")
         }
-        guard observe else {
-            throw ValidationError("this version only observes: use attach \(process) --observe")
+        if !observe, seconds != nil || lint {
+            throw ValidationError("--for and --lint are for --observe")
         }
         if let seconds, !(seconds > 0 && seconds <= 1e9) {
             throw ValidationError("--for \(seconds) is no time to observe; use seconds above 0")
@@ -59,12 +69,22 @@ struct AttachCommand: ParsableCommand {
     }
 
     func run() throws {
-        let status = observation()
+        let status = observe ? observation() : control()
         guard status == .ok else { throw status.exitCode }
     }
 
+    private var sources: [ScriptSource] {
+        (scripts + commands).sorted { $0.place < $1.place }.map(\.source)
+    }
+
+    private func control() -> ProgramStatus {
+        ControlRunner(
+            process: process, vcpu: vcpu, breakpoints: breakpoints, sources: sources,
+            isBatch: batch, isJSON: json, interface: interface
+        ).run()
+    }
+
     private func observation() -> ProgramStatus {
-        let sources = (scripts + commands).sorted { $0.place < $1.place }.map(\.source)
         do throws(InputError) {
             return ObserveRunner.run(
                 process, try Script.commands(of: sources), isJSON: json, lints: lint,
@@ -74,4 +94,13 @@ struct AttachCommand: ParsableCommand {
             return .noFile
         }
     }
+}
+
+/// `sevdbg attach-tracer`: the process that `attach` holds a VMM with; nothing for users.
+struct TracerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "attach-tracer", abstract: "Hold a VMM for `sevdbg attach`.",
+        shouldDisplay: false)
+
+    func run() { Tracer.serve(channel: STDIN_FILENO) }
 }

@@ -9,10 +9,19 @@ enum Interactive {
     static func run(
         _ configuration: SessionConfiguration, _ options: TerminalOptions
     ) -> ProgramStatus? {
+        let symbols = configuration.image.symbols.symbols.map(\.name)
+        return run(options, symbols: symbols) { try Session(configuration) }
+    }
+
+    /// The same with whatever makes the session, on its own thread.
+    static func run(
+        _ options: TerminalOptions, symbols: [String] = [],
+        makeSession: @escaping @Sendable () throws -> Session
+    ) -> ProgramStatus? {
         var options = options
-        options.symbols = configuration.image.symbols.symbols.map(\.name)
+        options.symbols = symbols
         options.keep(HistoryFile.standard)
-        switch TerminalProgram.run(options, makeSession: { try Session(configuration) }) {
+        switch TerminalProgram.run(options, makeSession: makeSession) {
         case .finished(let end): return end.map(ProgramStatus.init) ?? .ok
         case .failed(let error): return failed(error)
         case .unusable(let error):

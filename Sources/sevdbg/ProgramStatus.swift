@@ -49,10 +49,10 @@ enum ProgramStatus: Equatable {
     /// What the way a guest ended means; an unknown instruction is a command that failed.
     init(_ end: End) {
         switch end.reason {
-        case .returned, .halted, .quit: self = .ok
+        case .returned, .halted, .quit, .detached: self = .ok
         case .interrupted: self = .signal(SIGINT)
         case .unimplemented: self = .commandFailed
-        case .shutdown: self = .guestFailed
+        case .shutdown, .vanished: self = .guestFailed
         case .terminated:
             self = end.termination == .requested(set: 0, code: 0) ? .ok : .guestFailed
         }

@@ -18,6 +18,7 @@ struct SEVDebug: ParsableCommand {
         subcommands: [
             LaunchCommand.self, AttachCommand.self, DecodeCommand.self, GuestsCommand.self,
             DoctorCommand.self,
+            TracerCommand.self,
         ])
 
     static func main() {

@@ -42,7 +42,7 @@ struct LayeringTests {
         "a C module has one home",
         arguments: [
             ("CNcurses", ["DebugUI/Terminal/"]),
-            ("CKVM", ["VCPUControl/Guest/", "VCPUControl/KVM/"]),
+            ("CKVM", ["VCPUControl/Guest/", "VCPUControl/KVM/", "VCPUControl/Attach/"]),
             ("CBPF", ["VCPUControl/Observe/"]),
             (
                 "CZydis",

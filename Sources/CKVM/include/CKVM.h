@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attach.h"
 #include "ioctls.h"
 #include "stub.h"
 

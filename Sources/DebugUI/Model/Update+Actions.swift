@@ -34,8 +34,10 @@ extension UIState {
 
     mutating func switchSetup() -> [Effect] {
         guard let snapshot else { return [] }
-        var next = snapshot.setup.next
-        while !snapshot.setups.contains(next), next != snapshot.setup { next = next.next }
+        // Without a setup the command says why there is none.
+        let current = snapshot.setup ?? .pool
+        var next = current.next
+        while !snapshot.setups.contains(next), next != current { next = next.next }
         return execute("ghcb " + next.rawValue)
     }
 

@@ -37,6 +37,9 @@ extension UIState {
             changes.guestRan()
         case .finding(let finding): receive(finding)
         case .stop(let stop): receive(stop)
+        case .exit(let exit):
+            console.append(Array((exit.line + "\n").utf8), vcpu: exit.vcpu)
+            changes.guestRan()
         case .console(let vcpu, let bytes): console.append(bytes, vcpu: vcpu)
         case .result(let result): receive(result)
         case .end(let end):

@@ -38,7 +38,7 @@ extension SessionEvent {
     /// Whether a guest can make any number of these without stopping.
     fileprivate var isBulk: Bool {
         switch self {
-        case .vmgexit, .console, .finding: true
+        case .vmgexit, .console, .finding, .exit: true
         case .launch, .stop, .result, .end: false
         }
     }

@@ -9,6 +9,9 @@ extension Hidden {
         case .wiped: "<wiped>"
         case .running: "<not in stub>"
         case .needsBPF: "<needs BPF>"
+        case .outside: "<in the VMM>"
+        case .unlocated: "<not located>"
+        case .absent: "<not there>"
         case .unmapped: "<not mapped>"
         }
     }
@@ -21,6 +24,9 @@ extension Hidden {
         case .wiped: "KVM overwrote it before it could be read"
         case .running: "the vCPU is not in the debug stub"
         case .needsBPF: "only BPF programs see it, which need root"
+        case .outside: "its thread is in the VMM's own code"
+        case .unlocated: "where it lies in the VMM is not known"
+        case .absent: "this VM has none"
         case .unmapped: "no memory is mapped there"
         }
     }

@@ -48,7 +48,9 @@ enum RegistersView {
     ) -> [StyledText] {
         let before = state.changes.system(of: snapshot.current)
         return systemOrder.map { register in
-            let value = snapshot.system.map { register.value(in: $0) }
+            let isAbsent = register == .ghcb && snapshot.ghcbMSR == .hidden(.absent)
+            let value: Reading<UInt64> =
+                isAbsent ? .hidden(.absent) : snapshot.system.map { register.value(in: $0) }
             let isChanged = before.map { register.value(in: $0) != value.value } ?? false
             let name = register.rawValue.filter { $0 != "_" }
             return row(name, value, isChanged: isChanged && value.value != nil, width)

@@ -26,7 +26,7 @@ enum StatusView {
         add(launch.guest.padded(min(20, launch.guest.unicodeScalars.count)), .barStrong)
         add(situation(state), .barStrong)
         add(launch.machine + (launch.protectedState ? " (protected)" : ""))
-        add("\(launch.ghcb) v\(launch.ghcbVersion)")
+        if let ghcb = launch.ghcb, let version = launch.ghcbVersion { add("\(ghcb) v\(version)") }
         let live = state.isRunning ? state.run.guest : nil
         if let snapshot = state.snapshot {
             add("vcpu \(snapshot.current) of \(launch.vcpus)")

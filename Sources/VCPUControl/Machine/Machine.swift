@@ -85,12 +85,15 @@ package struct MachineTraits: Sendable, Equatable {
     package var presetsGHCB: Bool
     /// What is not as on SEV-ES hardware, in sentences for the user.
     package var differences: [String] = []
+    /// Whether the vCPUs' GHCB MSRs can be read.
+    package var readsGHCB: Bool
     /// What there is to say of this launch.
     package var facts: [MachineFact] = []
 
     package init(
         name: String, debugging: Debugging = .direct, seesProtectedState: Bool, steps: Bool,
-        countsInstructions: Bool = true, reportsExchanges: Bool = true, presetsGHCB: Bool
+        countsInstructions: Bool = true, reportsExchanges: Bool = true, presetsGHCB: Bool,
+        readsGHCB: Bool = true
     ) {
         self.name = name
         self.debugging = debugging
@@ -99,6 +102,7 @@ package struct MachineTraits: Sendable, Equatable {
         self.countsInstructions = countsInstructions
         self.reportsExchanges = reportsExchanges
         self.presetsGHCB = presetsGHCB
+        self.readsGHCB = readsGHCB
     }
 }
 
@@ -169,6 +173,39 @@ package protocol Machine: AnyObject {
 
     /// Replaces the set of addresses at which every vCPU stops before execution.
     func setBreakpoints(_ addresses: Set<GuestVirtualAddress>) throws(MachineError)
+
+    /// Sets a register outside the register file, where the machine can.
+    func setSystemRegister(_ register: SystemRegisterName, of vcpu: Int, to value: UInt64)
+        throws(MachineError)
+    /// Any model-specific register by its number, where the machine shows them; `KVM_GET_MSRS`.
+    func modelSpecificRegister(_ number: UInt32, of vcpu: Int) -> Reading<UInt64>
+    func setModelSpecificRegister(_ number: UInt32, of vcpu: Int, to value: UInt64)
+        throws(MachineError)
+
+    /// Leaves a VM that lives on without sevdbg; one that does not ends with its object.
+    func leave()
+}
+
+// What most machines have nothing to add to.
+extension Machine {
+    package func setSystemRegister(
+        _ register: SystemRegisterName, of vcpu: Int, to value: UInt64
+    ) throws(MachineError) {
+        throw .refused(
+            "$\(register.rawValue) cannot be set: only the general registers, $rip and $rflags can")
+    }
+
+    package func modelSpecificRegister(_ number: UInt32, of vcpu: Int) -> Reading<UInt64> {
+        .hidden(.absent)
+    }
+
+    package func setModelSpecificRegister(
+        _ number: UInt32, of vcpu: Int, to value: UInt64
+    ) throws(MachineError) {
+        throw .refused("MSR \(number.hex) cannot be set on \(traits.name)")
+    }
+
+    package func leave() {}
 }
 
 extension Machine {

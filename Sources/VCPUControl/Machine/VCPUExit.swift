@@ -22,6 +22,10 @@ package enum VCPUExit: Sendable, Equatable {
     case unimplemented([UInt8])
     /// No vCPU of the scope can run: each is halted, held or ended.
     case idle
+    /// A foreign VMM answers this exit, and the vCPU goes on with the next run.
+    case passed(PassedExit)
+    /// The foreign VMM is no more; the text says how it ended.
+    case vanished(String)
     /// An exit reason that KVM knows and sevdbg does not.
     case unknown(UInt32)
 }

@@ -22,6 +22,7 @@ package enum Command: Sendable, Equatable {
     case setup(GHCBSetup?)
     case compare([GHCBSetup])
     case restart
+    case detach
     case help(String?)
     case quit
 

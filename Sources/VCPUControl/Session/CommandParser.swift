@@ -46,6 +46,7 @@ package enum CommandParser {
         case .ghcb: return try setup(&arguments)
         case .compare: return .compare(try setups(&arguments))
         case .restart: return try end(.restart, arguments)
+        case .detach: return try end(.detach, arguments)
         case .help: return .help(arguments.isAtEnd ? nil : arguments.rest)
         case .quit: return try end(.quit, arguments)
         }

@@ -19,7 +19,7 @@ package enum CommandName: String, CaseIterable, Sendable {
     case stepi, nexti, `continue`, vmgexit, finish, until
     case `break`, clear, delete, enable, disable
     case info, x, print, disassemble, set
-    case vcpu, ghcb, compare, restart, help, quit
+    case vcpu, ghcb, compare, restart, detach, help, quit
 }
 
 /// Every command of the debugger (DESIGN 4).
@@ -57,7 +57,6 @@ package enum CommandTable {
         "list": "there are no source lines: use disassemble or x/10i $rip",
         "thread": "vCPUs are chosen with vcpu N, and listed by info vcpus",
         "kill": "use quit, or restart to launch the guest anew",
-        "detach": "a guest that sevdbg launched cannot outlive it: use quit",
     ]
 
     private static func entry(_ name: CommandName) -> CommandEntry {
@@ -106,6 +105,7 @@ package enum CommandTable {
                 [], "[SETUP [SETUP]]", "run the guest under two GHCB setups, show both",
                 .setups(atMost: 2))
         case .restart: return row([], "", "launch the guest anew, breakpoints kept")
+        case .detach: return row([], "", "leave a guest that sevdbg has attached to")
         case .help: return row(["h", "?"], "[COMMAND]", "this list, or one command", .command)
         case .quit: return row(["q", "exit"], "", "end the guest and the session")
         }

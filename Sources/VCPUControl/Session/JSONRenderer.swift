@@ -16,11 +16,13 @@ package enum JSONRenderer {
     /// The record of an event.
     package static func value(for event: SessionEvent) -> JSONValue {
         switch event {
-        case .launch(let launch): record("launch", members(launch))
+        case .launch(let launch):
+            record(launch.process == nil ? "launch" : "attach", members(launch))
         case .vmgexit(let sequence, let exchange):
             record("vmgexit", members(ExchangeRecord(sequence: sequence, exchange: exchange)))
         case .finding(let finding): record("finding", members(finding))
         case .stop(let stop): record("stop", members(stop))
+        case .exit(let exit): record("exit", members(exit))
         case .console(let vcpu, let bytes):
             record(
                 "console",
@@ -41,13 +43,15 @@ package enum JSONRenderer {
         let fault = launch.hypervisorFault.map {
             [JSONValue.Member("hypervisorFault", .string($0))]
         }
+        guard let ghcb = launch.ghcb, let version = launch.ghcbVersion, let entry = launch.entry
+        else { return attachMembers(launch) }
         return [
             .init("machine", .string(launch.machine)),
-            .init("ghcb", .string(launch.ghcb)),
-            .init("ghcbVersion", .number(launch.ghcbVersion)),
+            .init("ghcb", .string(ghcb)),
+            .init("ghcbVersion", .number(version)),
             .init("vcpus", .number(launch.vcpus)),
             .init("guest", .string(launch.guest)),
-            .init("entry", .hex(launch.entry.rawValue)),
+            .init("entry", .hex(entry.rawValue)),
             .init("protectedState", .bool(launch.protectedState)),
         ] + (fault ?? []) + facts(launch.facts)
     }
@@ -56,6 +60,45 @@ package enum JSONRenderer {
     private static func facts(_ facts: [MachineFact]) -> [JSONValue.Member] {
         guard !facts.isEmpty else { return [] }
         return [.init("facts", .object(facts.map { .init($0.name, .string($0.value)) }))]
+    }
+
+    private static func attachMembers(_ launch: Launch) -> [JSONValue.Member] {
+        [
+            .init("machine", .string(launch.machine)),
+            .init("process", launch.process.map { .number(Int($0)) } ?? .null),
+            .init("guest", .string(launch.guest)),
+            .init("vcpus", .number(launch.vcpus)),
+            .init("protectedState", .bool(launch.protectedState)),
+        ]
+    }
+
+    private static func members(_ exit: PassedExit) -> [JSONValue.Member] {
+        let head: [JSONValue.Member] = [
+            .init("vcpu", .number(exit.vcpu)), .init("rip", .reading(exit.rip.map(\.rawValue))),
+            .init("from", .origin(exit.rip)), .init("reason", .string(exit.kind.name)),
+        ]
+        switch exit.kind {
+        case .port(let access):
+            return head + [
+                .init("port", .hex(UInt64(access.port))), .init("size", .number(access.size)),
+                .init("count", .number(access.count)), .init("input", .bool(access.isInput)),
+                .init("data", access.isInput ? .null : data(access.data)),
+            ]
+        case .memory(let access):
+            return head + [
+                .init("address", .hex(access.address.rawValue)),
+                .init("length", .number(access.length)), .init("read", .bool(access.isRead)),
+                .init("data", access.isRead ? .null : data(access.data)),
+            ]
+        case .readMSR(let number): return head + [.init("msr", .hex(UInt64(number)))]
+        case .writeMSR(let number, let value):
+            return head + [.init("msr", .hex(UInt64(number))), .init("value", .hex(value))]
+        case .other: return head
+        }
+    }
+
+    private static func data(_ bytes: [UInt8]) -> JSONValue {
+        .string(bytes.map { $0.hexDigits(2) }.joined())
     }
 
     private static func members(_ stop: Stop) -> [JSONValue.Member] {

@@ -3,6 +3,8 @@ package enum NamedRegister: Sendable, Equatable {
     /// `bits` bits of a register from bit `shift` on.
     case part(Register, shift: UInt8, bits: UInt8)
     case system(SystemRegisterName)
+    /// `msr_c0000080`: a model-specific register by its number.
+    case modelSpecific(UInt32)
 
     /// Takes the name without the `$`; gdb's `pc`, `sp`, `fp` and `eflags` too.
     package init?(_ name: String) {
@@ -11,6 +13,8 @@ package enum NamedRegister: Sendable, Equatable {
             self = operand
         } else if let register = SystemRegisterName(rawValue: name) {
             self = .system(register)
+        } else if name.hasPrefix("msr_"), let number = UInt32(name.dropFirst(4), radix: 16) {
+            self = .modelSpecific(number)
         } else {
             return nil
         }
@@ -26,7 +30,7 @@ package enum NamedRegister: Sendable, Equatable {
         switch self {
         case .part(let register, _, let bits):
             bits == 64 && ![.rip, .rsp, .rflags].contains(register)
-        case .system: false
+        case .system, .modelSpecific: false
         }
     }
 

@@ -11,17 +11,23 @@ extension Session {
             try begin(.walk(Walk(goal: .instructions(remaining: count))), line)
         case .continue(let count): try begin(.breakpoints(remaining: count), line)
         case .vmgexit(let filter, let count):
+            try requireExchanges("vmgexit")
             try begin(.exchanges(filter, remaining: count), line)
         case .finish: try begin(.walk(Walk(goal: .return)), line)
         case .until(let place): try begin(.place(try address(place)), line)
         case .restart:
             answer(line, .relaunched(try relaunch(options)))
         case .setup(let setup?):
+            try requireLaunch("ghcb")
             answer(line, .relaunched(try switchSetup(setup)))
         case .compare(let setups):
+            try requireLaunch("compare")
             let comparison = compare(setups)
             if comparison.isInterrupted { stop(.interrupted, current) }
             answer(line, .comparison(comparison))
+        case .detach:
+            try detach()
+            answer(line, .done)
         case .quit:
             answer(line, .done)
             close()
@@ -35,6 +41,7 @@ extension Session {
         case .breakAddress(let place, let condition):
             return .breakpoint(try addBreakpoint(place, condition))
         case .breakExchange(let filter, let condition):
+            try requireExchanges("break vmgexit")
             return .breakpoint(try addBreakpoint(.exchange(filter), condition))
         case .clear(let place):
             let address = try address(place)
@@ -50,15 +57,15 @@ extension Session {
         case .examine(let format, let address): return try examine(format, address)
         case .print(let letter, let expression): return try printed(letter, expression)
         case .disassemble(let range): return try disassemble(range)
-        case .setRegister(let operand, let name, let value):
-            return try set(operand, name, try evaluate(value).bits)
+        case .setRegister(let operand, _, let value):
+            return try set(operand, try evaluate(value).bits)
         case .setMemory(let unit, let address, let value):
             let bytes = try evaluate(value).bits.littleEndianBytes(unit.rawValue)
             try memory.write(bytes, to: try self.address(address))
             return .done
         case .vcpu(let number): return try choose(number)
         case .help(let word): return .text(try CommandTable.help(word))
-        default: return .setup(setupListing)
+        default: return setup
         }
     }
 
@@ -103,13 +110,26 @@ extension Session {
     }
 
     private func set(
-        _ operand: NamedRegister, _ name: String, _ value: UInt64
+        _ operand: NamedRegister, _ value: UInt64
     ) throws(CommandFailure) -> CommandAnswer {
-        guard case .part(let register, let shift, let bits) = operand else {
-            throw CommandFailure(
-                "$\(name) cannot be set: only the general registers, $rip and"
-                    + " $rflags can")
+        if case .part(let register, let shift, let bits) = operand {
+            return try set(register, shift, bits, value)
         }
+        do throws(MachineError) {
+            switch operand {
+            case .part: break
+            case .system(let register):
+                try machine.setSystemRegister(register, of: current, to: value)
+            case .modelSpecific(let number):
+                try machine.setModelSpecificRegister(number, of: current, to: value)
+            }
+        } catch { throw CommandFailure(error.message) }
+        return .done
+    }
+
+    private func set(
+        _ register: Register, _ shift: UInt8, _ bits: UInt8, _ value: UInt64
+    ) throws(CommandFailure) -> CommandAnswer {
         var whole = value
         if bits < 64 {
             // As gdb does: the other bits of the register stay.

@@ -12,8 +12,10 @@ extension Session {
         case .findings: return .findings(findings)
         case .breakpoints: return .breakpoints(breakpoints.all)
         case .vcpus: return .vcpus((0..<machine.vcpuCount).map(vcpuListing))
-        case .memory: return .pages(pages)
-        case .setup: return .setup(setupListing)
+        case .memory:
+            guard let plan else { return .text(attached?.memoryLines ?? []) }
+            return .pages(pages(plan))
+        case .setup: return setup
         }
     }
 
@@ -26,11 +28,15 @@ extension Session {
             switch NamedRegister(name) {
             case .part(let register, _, _): names.append(register)
             case .system(let register): systemNames.append(register)
+            case .modelSpecific:
+                throw CommandFailure("info registers: \(argument) has no row; use print")
             case nil: throw CommandFailure("info registers: there is no register \(argument)")
             }
         }
         if arguments.isEmpty {
-            (names, systemNames) = (Register.allCases, SystemRegisterName.allCases)
+            let reads = machine.traits.readsGHCB
+            names = Register.allCases
+            systemNames = SystemRegisterName.allCases.filter { $0 != .ghcb || reads }
         }
         let general = machine.registers(of: current)
         let rip = general.value.map { GuestVirtualAddress($0[.rip]) }
@@ -55,15 +61,17 @@ extension Session {
         VCPUListing(vcpu: vcpu(number), isCurrent: number == current)
     }
 
-    var setupListing: SetupListing {
-        SetupListing(
-            machine: traits, guest: configuration.image.name,
-            entry: configuration.image.entry, options: options,
-            isStrict: configuration.isStrict, cBit: plan.cBit)
+    var setup: CommandAnswer {
+        guard let plan else { return .text(attached?.setupLines ?? []) }
+        return .setup(
+            SetupListing(
+                machine: traits, guest: configuration.image.name,
+                entry: configuration.image.entry, options: options,
+                isStrict: configuration.isStrict, cBit: plan.cBit))
     }
 
     /// RAM by the way its pages were last used.
-    private var pages: [PageRange] {
+    private func pages(_ plan: LaunchPlan) -> [PageRange] {
         var ranges: [PageRange] = []
         for page in 0..<plan.ramSize / 4096 {
             let start = GuestPhysicalAddress(page * 4096)
@@ -83,10 +91,11 @@ extension Session {
 extension Session {
     /// What the GHCB MSR holds; where it is protected, what the last VMGEXIT showed of it.
     func ghcbMSR(of vcpu: Int) -> Reading<UInt64> {
+        guard machine.traits.readsGHCB else { return .hidden(.absent) }
         switch machine.systemRegisters(of: vcpu).map(\.ghcb) {
         case .hidden(let reason):
-            exchanges.last(of: vcpu).map { .known($0.msr, from: .ghcb) } ?? .hidden(reason)
-        case let known: known
+            return exchanges.last(of: vcpu).map { .known($0.msr, from: .ghcb) } ?? .hidden(reason)
+        case let known: return known
         }
     }
 

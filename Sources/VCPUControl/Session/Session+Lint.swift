@@ -31,13 +31,15 @@ extension Session {
 
 extension Linter {
     /// A linter for the VM of a launch on a machine; a strict one goes by the specification alone.
-    init(_ plan: LaunchPlan, _ traits: MachineTraits, isStrict: Bool) {
+    init(_ origin: SessionOrigin, _ traits: MachineTraits, isStrict: Bool) {
+        let plan = origin.plan
+        let version = plan?.ghcbVersion ?? 2
         let model = HypervisorModel(
-            ghcbVersion: plan.ghcbVersion, cBit: plan.cBit, vcpus: plan.vcpus.count)
+            ghcbVersion: version, cBit: plan?.cBit ?? 51, vcpus: plan?.vcpus.count ?? 1)
         self.init(
             VM(
-                behaviour: isStrict ? .specification : plan.hypervisor,
-                ghcbVersion: plan.ghcbVersion, supportsXSS: model.supportsXSS,
+                behaviour: isStrict ? .specification : plan?.hypervisor ?? .kvm,
+                ghcbVersion: version, supportsXSS: model.supportsXSS,
                 watchesResponses: traits.seesProtectedState,
                 resetMSR: model.resetMSR))
     }

@@ -8,8 +8,8 @@ extension Session {
             command: line, vcpu: current, done: machine.instructions(of: current), goal: goal,
             budget: budget)
         if let end {
-            throw CommandFailure(
-                "the guest has ended (\(end.reason.rawValue)); `restart` launches it anew")
+            let remedy = attached == nil ? "; `restart` launches it anew" : ""
+            throw CommandFailure("the guest has ended (\(end.reason.rawValue))\(remedy)")
         }
         if run.needsItsVCPU || run.temporary != nil {
             try requireStepping()
@@ -85,6 +85,8 @@ extension Session {
         case .shutdown(let text): endGuest(.shutdown, .shutdown, vcpu, detail: text)
         case .unimplemented(let bytes): stop(.unimplemented, vcpu, unimplemented: bytes)
         case .idle: finishIdle(vcpu)
+        case .passed(let exit): report(.exit(exit))
+        case .vanished(let text): vanish(text)
         case .unknown(let number):
             throw CommandFailure(
                 "KVM_RUN of vCPU \(vcpu) returned exit reason \(number), which sevdbg does not"

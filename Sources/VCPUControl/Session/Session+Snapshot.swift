@@ -3,7 +3,8 @@ extension Session {
     /// The guest as it stands, seen from the current vCPU.
     package func snapshot(_ request: SnapshotRequest = SnapshotRequest()) -> Snapshot {
         Snapshot(
-            request: request, setup: options.setup, machine: machine.traits.name,
+            request: request, setup: attached == nil ? options.setup : nil,
+            machine: machine.traits.name,
             guest: configuration.image.name, vcpus: (0..<machine.vcpuCount).map(vcpu),
             current: current, registers: machine.registers(of: current),
             system: machine.systemRegisters(of: current),

@@ -51,6 +51,13 @@ extension Session {
         finish(end, termination)
     }
 
+    /// Ends a session whose VMM is no more.
+    func vanish(_ text: String) {
+        states = states.map { _ in .ended }
+        if let run = activity { fail(run.command, CommandFailure(text)) }
+        finish(.vanished)
+    }
+
     /// Looks what is left to run when a vCPU waits.
     func settle(_ vcpu: Int) {
         guard states.contains(.ready) else { return finishIdle(vcpu) }
@@ -76,7 +83,7 @@ extension Session {
 
     /// Whether a vCPU that executed HLT did so in the stub, behind its entry.
     func hasReturned(_ vcpu: Int) -> Bool {
-        guard plan.vcpus.indices.contains(vcpu) else { return false }
+        guard let plan, plan.vcpus.indices.contains(vcpu) else { return false }
         // Where RIP is protected, the stub's word has to do.
         guard let rip = machine.registers(of: vcpu).value?[.rip] else {
             return mailbox(of: vcpu)?.state == .returned
@@ -86,7 +93,8 @@ extension Session {
 
     /// What the stub tells of a vCPU.
     private func mailbox(of vcpu: Int) -> StubMailbox? {
-        guard plan.vcpus.indices.contains(vcpu), let page = plan.vcpus[vcpu].mailbox else {
+        guard let plan, plan.vcpus.indices.contains(vcpu), let page = plan.vcpus[vcpu].mailbox
+        else {
             return nil
         }
         return machine.read(page, count: StubMailbox.size, as: .shared).value

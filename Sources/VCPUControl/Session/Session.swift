@@ -5,7 +5,7 @@
 package final class Session {
     let configuration: SessionConfiguration
     var options: LaunchOptions
-    var plan: LaunchPlan
+    var origin: SessionOrigin
     var machine: any Machine
     let devices = Devices()
     let disassembler = Disassembler()
@@ -41,14 +41,21 @@ package final class Session {
 
     package var interruptFlag: InterruptFlag { configuration.interruptFlag }
     package var progressBoard: ProgressBoard { configuration.progressBoard }
-    package var symbols: SymbolTable { plan.symbols }
+    package var symbols: SymbolTable { plan?.symbols ?? SymbolTable() }
 
     /// Launches the guest; the first event is `.launch`.
-    package init(_ configuration: SessionConfiguration) throws(SessionError) {
+    package convenience init(_ configuration: SessionConfiguration) throws(SessionError) {
+        let (plan, machine) = try Self.launch(configuration, configuration.options)
+        try self.init(configuration, .launched(plan), machine)
+    }
+
+    init(
+        _ configuration: SessionConfiguration, _ origin: SessionOrigin, _ machine: any Machine
+    ) throws(SessionError) {
         self.configuration = configuration
         options = configuration.options
-        (plan, machine) = try Self.launch(configuration, configuration.options)
-        linter = Linter(plan, machine.traits, isStrict: configuration.isStrict)
+        (self.origin, self.machine) = (origin, machine)
+        linter = Linter(origin, machine.traits, isStrict: configuration.isStrict)
         states = Array(repeating: .ready, count: machine.vcpuCount)
         do throws(CommandFailure) {
             for text in configuration.breakpoints { try setBreakpoint(text) }
@@ -81,8 +88,9 @@ package final class Session {
         guard !isOver else { return }
         isOver = true
         activity = nil
-        let standing = lastStop == .unimplemented ? End.Reason.unimplemented : .quit
-        finish(reason ?? standing)
+        machine.leave()
+        let leaving = attached == nil ? End.Reason.quit : .detached
+        finish(reason ?? (lastStop == .unimplemented ? .unimplemented : leaving))
     }
 
     func report(_ event: SessionEvent) { events.add(event) }
@@ -129,15 +137,17 @@ extension Session {
     ///
     /// - Returns: what became of the breakpoints.
     func relaunch(_ options: LaunchOptions) throws(CommandFailure) -> Relaunch {
+        try requireLaunch("restart")
         let previous = self.options.setup
+        let plan: LaunchPlan
         do throws(SessionError) {
             (plan, machine) = try Self.launch(configuration, options)
         } catch { throw CommandFailure("cannot launch the guest: \(error.message)") }
-        self.options = options
+        (self.options, origin) = (options, .launched(plan))
         states = Array(repeating: .ready, count: machine.vcpuCount)
         (current, end, lastStop) = (0, nil, nil)
         (exchanges, examined, unwatched) = (ExchangeRecords(), Examined(), 0)
-        linter = Linter(plan, machine.traits, isStrict: configuration.isStrict)
+        linter = Linter(origin, machine.traits, isStrict: configuration.isStrict)
         (findings, setupFacts) = ([], SetupFacts())
         let lost = breakpoints.relaunch { try? self.address($0) }
         try placeBreakpoints()
@@ -158,7 +168,13 @@ extension Session {
 
     /// What the record of a launch says.
     private var head: Launch {
-        Launch(
+        guard let plan else {
+            return Launch(
+                machine: machine.traits.name, vcpus: machine.vcpuCount,
+                guest: configuration.image.name, process: attached?.process,
+                protectedState: !machine.traits.seesProtectedState)
+        }
+        return Launch(
             machine: machine.traits.name, ghcb: options.setup.rawValue,
             ghcbVersion: options.ghcbVersion, vcpus: machine.vcpuCount,
             guest: configuration.image.name, entry: configuration.image.entry,

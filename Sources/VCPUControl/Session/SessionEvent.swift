@@ -4,6 +4,8 @@ package enum SessionEvent: Sendable, Equatable {
     case vmgexit(sequence: Int, Exchange)
     case finding(Finding)
     case stop(Stop)
+    /// An exit that a foreign VMM answers has passed.
+    case exit(PassedExit)
     case console(vcpu: Int, bytes: [UInt8])
     case result(CommandResult)
     case end(End)
@@ -12,11 +14,14 @@ package enum SessionEvent: Sendable, Equatable {
 /// The head of a session.
 package struct Launch: Sendable, Equatable {
     package var machine: String
-    package var ghcb: String
-    package var ghcbVersion: Int
+    /// `nil`, as all that a launch decides, where sevdbg has attached to the guest.
+    package var ghcb: String?
+    package var ghcbVersion: Int?
     package var vcpus: Int
     package var guest: String
-    package var entry: GuestVirtualAddress
+    package var entry: GuestVirtualAddress?
+    /// The process of the VMM that sevdbg has attached to.
+    package var process: Int32?
     /// Whether the machine hides registers and private memory from the host.
     package var protectedState: Bool
     /// What the hypervisor does wrong, for a guest that shows it.
@@ -48,6 +53,10 @@ package struct Stop: Sendable, Equatable {
 package struct End: Sendable, Equatable {
     package enum Reason: String, Sendable {
         case returned, halted, terminated, shutdown, unimplemented, quit, interrupted
+        /// sevdbg has left a guest that lives on.
+        case detached
+        /// The foreign VMM has ended.
+        case vanished
     }
 
     package var reason: Reason

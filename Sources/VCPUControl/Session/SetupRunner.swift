@@ -39,22 +39,23 @@ struct SetupRunner {
             instructionsToEntry: toEntry, msrWritesBeforeEntry: seen(facts.msrWritesBeforeEntry),
             msrWrites: seen(facts.msrWrites),
             lostArguments: seen(facts.entryStacks.isEmpty ? nil : lost),
-            pages: session.plan.setupPages, instructions: session.instructionCount.reading,
+            pages: pages, instructions: session.instructionCount.reading,
             breaches: breaches, ending: ending, traces: traces)
     }
 
     private mutating func instructionsToEntry() -> Reading<UInt64?> {
         let machine = session.machine
         guard machine.traits.steps, machine.traits.countsInstructions,
+            let entry = session.plan?.entry,
             case .known(let first, let source) = machine.registers(of: 0)
         else { return .hidden(.protected) }
-        let entry = session.plan.entry
         if first[.rip] != entry.rawValue { go(.place(entry)) }
         let isThere = machine.registers(of: 0).value?[.rip] == entry.rawValue
         return .known(isThere ? machine.instructions(of: 0) : nil, from: source)
     }
 
     private var spent: UInt64 { max(session.instructions, session.unwatched) }
+    private var pages: LaunchPlan.SetupPages { session.plan?.setupPages ?? .init() }
 
     private var canGoOn: Bool {
         session.end == nil && failure == nil && session.lastStop != .interrupted
@@ -76,7 +77,7 @@ struct SetupRunner {
         case .result(let result):
             if case .failure(let failure) = result.outcome { self.failure = failure }
         case .stop(let stop): lastStop = stop
-        case .launch, .console, .end: break
+        case .launch, .console, .end, .exit: break
         }
     }
 
@@ -86,7 +87,7 @@ struct SetupRunner {
         let limit = max(Self.capacity / traces.count, Self.leastPerVCPU)
         guard traces[exchange.vcpu].exchanges.count < limit else { return }
         let places = ComparedExchange.Places(
-            pages: session.plan.setupPages, entryStacks: session.setupFacts.entryStacks)
+            pages: pages, entryStacks: session.setupFacts.entryStacks)
         let compared = ComparedExchange(sequence: sequence, exchange, places)
         traces[exchange.vcpu].exchanges.append(compared)
     }

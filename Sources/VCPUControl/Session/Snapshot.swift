@@ -43,7 +43,8 @@ package struct Snapshot: Sendable, Equatable {
 
     /// What this snapshot was asked to look at.
     package var request: SnapshotRequest
-    package var setup: GHCBSetup
+    /// `nil` where sevdbg has attached to the guest.
+    package var setup: GHCBSetup?
     package var machine: String
     package var guest: String
     package var vcpus: [VCPU]

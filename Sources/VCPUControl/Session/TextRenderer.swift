@@ -15,7 +15,7 @@ package struct TextRenderer {
         let lines = lines(for: event).map { $0 + "\n" }.joined()
         switch event {
         case .console(let vcpu, let bytes): return console(bytes, of: vcpu)
-        case .vmgexit, .finding: return lines
+        case .vmgexit, .finding, .exit: return lines
         case .launch(let launch):
             vcpus = launch.vcpus
             return takeUnfinished() + lines
@@ -50,6 +50,7 @@ package struct TextRenderer {
             lines(ExchangeRecord(sequence: sequence, exchange: exchange))
         case .finding(let finding): lines(finding)
         case .stop(let stop): lines(stop)
+        case .exit(let exit): [EscapedText.line(exit.line)]
         case .console: []
         case .result(let result): Self.lines(result)
         case .end(let end): [Self.line(end)]
@@ -58,10 +59,12 @@ package struct TextRenderer {
 
     private static func line(_ launch: Launch) -> String {
         let vcpus = launch.vcpus == 1 ? "1 vCPU" : "\(launch.vcpus) vCPUs"
+        guard let ghcb = launch.ghcb, let version = launch.ghcbVersion, let entry = launch.entry
+        else { return EscapedText.line("[attached to \(launch.guest): \(vcpus)]") }
         let fault = launch.hypervisorFault.map { ", under a hypervisor that \($0)" } ?? ""
         return EscapedText.line(
-            "[launched \(launch.guest) on \(launch.machine): \(vcpus), GHCB by \(launch.ghcb),"
-                + " protocol version \(launch.ghcbVersion), entry \(launch.entry.rawValue.hex)"
+            "[launched \(launch.guest) on \(launch.machine): \(vcpus), GHCB by \(ghcb),"
+                + " protocol version \(version), entry \(entry.rawValue.hex)"
                 + "\(fault)]")
     }
 
@@ -123,6 +126,8 @@ package struct TextRenderer {
     private static func words(_ reason: End.Reason) -> String {
         switch reason {
         case .quit: "ended by quit"
+        case .detached: "left running"
+        case .vanished: "gone with its VMM"
         case .unimplemented: "stopped at an instruction that the emulator does not know"
         case .shutdown: "shut down"
         default: reason.rawValue

@@ -10,6 +10,10 @@ struct VCPUContext: ExpressionContext {
         case .part(let register, let shift, let bits):
             let value = try known(machine.registers(of: vcpu), name)[register] >> UInt64(shift)
             return bits == 64 ? value : value & ((1 << UInt64(bits)) - 1)
+        case .system(.ghcb) where !machine.traits.readsGHCB:
+            return try known(.hidden(.absent), name)
+        case .modelSpecific(let number):
+            return try known(machine.modelSpecificRegister(number, of: vcpu), name)
         case .system(let register):
             return register.value(in: try known(machine.systemRegisters(of: vcpu), name))
         }
@@ -64,6 +68,10 @@ extension Hidden {
             "the vCPU is not in the debug stub, which alone can tell; step it, or stop it at a"
                 + " breakpoint"
         case .needsBPF: "only BPF programs see it, which need root"
+        case .outside:
+            "its thread is in the VMM's own code; continue, and interrupt when it is back in KVM_RUN"
+        case .unlocated: "where it lies in the VMM is not known; see info memory"
+        case .absent: "this KVM has no such register"
         case .unmapped: "nothing is mapped there"
         }
     }

@@ -22,6 +22,12 @@ package enum Hidden: String, Sendable, Error {
     case wiped = "wiped by KVM"
     /// The vCPU is not in the debug stub, which alone can tell.
     case running = "not in the stub"
+    /// The vCPU's thread is in its VMM's own code, where KVM cannot be asked.
+    case outside = "outside KVM_RUN"
+    /// It is not known where in the VMM the memory lies.
+    case unlocated = "not located"
+    /// This VM has none.
+    case absent = "not there"
     /// No memory or translation is behind the address.
     case unmapped = "not mapped"
     /// Only BPF programs see it, and there are none.

@@ -181,6 +181,7 @@ extension SessionEvent {
         case .vmgexit: "vmgexit"
         case .finding: "finding"
         case .stop(let stop): "stop \(stop.reason.rawValue)"
+        case .exit: "exit"
         case .console: "console"
         case .result: "result"
         case .end(let end): "end \(end.reason.rawValue)"

@@ -1,0 +1,221 @@
+internal import CKVM
+internal import Glibc
+
+/// A VM that a VMM runs which knows nothing of sevdbg.
+///
+/// The VMM goes on answering its guest's exits; they are seen as they pass. Registers and steps go
+/// through the tracer process, memory does not.
+package final class ForeignMachine: Machine {
+    let client: TracerClient
+    let interrupt: InterruptFlag
+    let memory: ForeignMemory
+    /// The process as it was found.
+    package let process: ForeignProcess
+    package private(set) var map = GuestMemoryMap()
+    /// Whether KVM refuses to show the registers: SEV-ES.
+    let isProtected: Bool
+    /// Whether KVM knows MSR 0xC0010130 for this VM.
+    package private(set) var readsGHCB = false
+    var state: TracedState
+    var breakpoints: Set<GuestVirtualAddress> = []
+    /// What has been asked since the vCPUs last ran.
+    var cache = Cache()
+    /// Whether vCPUs run on, since an exit that passed.
+    var isRunning = false
+    /// Whether the VMM is no more, or left.
+    var isGone = false
+
+    struct Cache {
+        var system: [Int: SystemRegisters] = [:]
+        var pages: [Page: UInt64?] = [:]
+
+        struct Page: Hashable {
+            var vcpu: Int
+            var linear: UInt64
+        }
+    }
+
+    /// Attaches to a process.
+    ///
+    /// - Parameters:
+    ///   - number: the process of the VMM.
+    ///   - program: the file of this program, executed again as the tracer.
+    ///   - map: where guest memory lies, where that is known exactly.
+    ///   - interrupt: raised to stop a run.
+    /// - Throws: why the process cannot be attached to, and what would help.
+    package init(
+        process number: Int32, program: String = "/proc/self/exe", map: GuestMemoryMap? = nil,
+        interrupt: InterruptFlag = InterruptFlag()
+    ) throws(AttachError) {
+        process = try Self.inspect(number)
+        memory = ForeignMemory(process: number)
+        client = try TracerClient(program: program)
+        self.interrupt = interrupt
+        let reply = try client.ask(.attach(process: number, vcpus: process.vcpus))
+        guard case .held(let state) = reply else { throw Self.unexpected(reply, number) }
+        self.state = state
+        let size = MemoryLayout<kvm_regs>.size
+        let probe = try client.ask(
+            .call(
+                vcpu: 0, request: ckvm_request_get_regs,
+                argument: [UInt8](repeating: 0, count: size)))
+        if case .result(let value, _) = probe {
+            isProtected = value < 0
+        } else {
+            isProtected = true
+        }
+        readsGHCB = modelSpecificRegister(Self.ghcbMSR, of: 0).value != nil
+        self.map = map ?? findMemory()
+        client.send(.memory(self.map.slots))
+    }
+
+    /// A tracer whose debugger was killed is given a second to leave.
+    private static func inspect(_ number: Int32) throws(AttachError) -> ForeignProcess {
+        for _ in 0..<50 {
+            do throws(AttachError) {
+                return try ProcessInspector(process: number).inspect()
+            } catch {
+                guard case .traced = error else { throw error }
+                usleep(20_000)
+            }
+        }
+        return try ProcessInspector(process: number).inspect()
+    }
+
+    static func unexpected(_ reply: TracerReply, _ process: Int32) -> AttachError {
+        if case .ended(let status) = reply { return .failed(ending(process, status)) }
+        return .failed("the tracer process gives an answer that does not fit")
+    }
+
+    /// How a VMM ended, from a status of wait(2).
+    static func ending(_ process: Int32, _ status: Int32) -> String {
+        let signal = status & 0x7f
+        let how = signal == 0 ? "" : ", by signal \(signal)"
+        return "the VMM, process \(process), has ended\(how)"
+    }
+
+    package var traits: MachineTraits {
+        MachineTraits(
+            name: "attached", seesProtectedState: !isProtected, steps: !isProtected,
+            presetsGHCB: false, readsGHCB: readsGHCB)
+    }
+
+    package var vcpuCount: Int { process.vcpus.count }
+
+    /// Leaves the VMM as it was.
+    package func leave() {
+        guard !isGone else { return }
+        isGone = true
+        _ = try? client.ask(.detach)
+    }
+
+    private func findMemory() -> GuestMemoryMap {
+        guard !isProtected, let system = systemRegisters(of: 0).value,
+            let registers = registers(of: 0).value
+        else { return GuestMemoryMap() }
+        let places = [
+            system.cs.base &+ registers[.rip], system.ss.base &+ registers[.rsp],
+            system.idtr.base, system.gdtr.base,
+        ]
+        let translations = places.map { ($0, physical($0, 0)) }
+        return GuestMemoryMap(
+            mappings: process.mappings, system: system, translations: translations
+        ) { memory.read($0, count: $1) }
+    }
+}
+
+// Running.
+extension ForeignMachine {
+    package func run(
+        _ scope: RunScope, limit: UInt64
+    ) throws(MachineError) -> (vcpu: Int, exit: VCPUExit) {
+        if case .one(let number) = scope { _ = try checked(number) }
+        cache = Cache()
+        let request = TracerRequest.run(
+            scope, limit: limit, breakpoints: breakpoints.map(\.rawValue))
+        let reply: TracerReply
+        do throws(AttachError) {
+            reply = try client.ask(request, interrupt: interrupt)
+        } catch { throw .refused(error.message) }
+        switch reply {
+        case .stopped(let stop, let state):
+            self.state = state
+            if case .passed = stop.reason { isRunning = true } else { isRunning = false }
+            return (stop.vcpu, exit(stop))
+        case .ended(let status):
+            isGone = true
+            return (0, .vanished(Self.ending(process.number, status)))
+        default: throw .refused(Self.unexpected(reply, process.number).message)
+        }
+    }
+
+    private func exit(_ stop: TracedStop) -> VCPUExit {
+        switch stop.reason {
+        case .limit: .limit
+        case .breakpoint: .breakpoint
+        case .interrupted: .interrupted
+        case .passed(let kind):
+            .passed(PassedExit(vcpu: stop.vcpu, rip: rip(of: stop.vcpu), kind: kind))
+        }
+    }
+
+    /// As the state has it that came with the stop.
+    private func rip(of vcpu: Int) -> Reading<GuestVirtualAddress> {
+        guard !isProtected, state.vcpus.indices.contains(vcpu) else { return .hidden(.protected) }
+        return .known(GuestVirtualAddress(state.vcpus[vcpu].registers[.rip]), from: .direct)
+    }
+
+    /// Stops what runs on, so that the registers hold.
+    func settle() {
+        guard isRunning, !isGone else { return }
+        isRunning = false
+        if case .held(let state)? = try? client.ask(.hold) { self.state = state }
+        cache = Cache()
+    }
+
+    package func complete(_ vcpu: Int, with data: [UInt8]) throws(MachineError) {
+        throw .refused("the VMM answers the accesses of its guest itself")
+    }
+
+    package func setBreakpoints(_ addresses: Set<GuestVirtualAddress>) throws(MachineError) {
+        guard !isProtected || addresses.isEmpty else {
+            throw .refused("cannot set breakpoints: SEV-ES hides the guest's state from the host")
+        }
+        breakpoints = addresses
+    }
+
+    package func takeObservations() -> [Observation] { [] }
+
+    func checked(_ vcpu: Int) throws(MachineError) -> Int {
+        guard (0..<vcpuCount).contains(vcpu), vcpu < state.vcpus.count else {
+            throw .noSuchVCPU(vcpu)
+        }
+        return vcpu
+    }
+
+    /// An ioctl of a vCPU.
+    ///
+    /// - Returns: the struct as KVM leaves it.
+    func ask<Value>(
+        _ vcpu: Int, _ request: UInt64, _ name: String, _ argument: Value
+    ) throws(MachineError) -> [UInt8] {
+        try call(vcpu, request, name, argument).bytes
+    }
+
+    func call<Value>(
+        _ vcpu: Int, _ request: UInt64, _ name: String, _ argument: Value
+    ) throws(MachineError) -> (value: Int32, bytes: [UInt8]) {
+        let number = try checked(vcpu)
+        let reply: TracerReply
+        do throws(AttachError) {
+            reply = try client.ask(
+                .call(vcpu: number, request: request, argument: InjectedCode.raw(argument)))
+        } catch { throw .refused(error.message) }
+        switch reply {
+        case .result(let value, let bytes) where value >= 0: return (value, bytes)
+        case .result(let value, _):
+            throw .refused("\(name) of vCPU \(vcpu) fails with errno \(-value)")
+        default: throw .refused(Self.unexpected(reply, process.number).message)
+        }
+    }
+}

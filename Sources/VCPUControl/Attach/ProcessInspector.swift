@@ -1,0 +1,242 @@
+internal import Glibc
+internal import SystemPackage
+
+/// What /proc says of a process, before anything is done to it.
+struct ProcessInspector {
+    let process: Int32
+
+    /// Looks whether the process is a VMM that can be attached to.
+    ///
+    /// - Throws: why it cannot, and what would help.
+    func inspect() throws(AttachError) -> ForeignProcess {
+        guard process > 0, let status = fields("status") else { throw .noProcess(process) }
+        let name = status["Name"] ?? "?"
+        try requirePermission(status)
+        let links = try descriptors(status)
+        let vms = links.count { $0.target == "anon_inode:kvm-vm" }
+        let mappings = mappings
+        let vcpus = links.compactMap { vcpu($0.number, $0.target, mappings) }
+            .sorted { $0.number < $1.number }
+        guard !vcpus.isEmpty else { throw .noVM(process, name: name) }
+        guard Set(vcpus.map(\.number)).count == vcpus.count, vms <= 1 else {
+            throw .severalVMs(process, count: max(vms, 2))
+        }
+        try requireTraceable(status, name)
+        return ForeignProcess(number: process, name: name, vcpus: vcpus, mappings: mappings)
+    }
+
+    private func requireTraceable(
+        _ status: [String: String], _ name: String
+    ) throws(AttachError) {
+        if is32Bit { throw .is32Bit(process, name: name) }
+        for thread in threads {
+            guard let fields = fields("task/\(thread)/status") else { continue }
+            if fields["Seccomp"] ?? "0" != "0" { throw .seccomp(process, name: name) }
+            if let tracer = fields["TracerPid"].flatMap({ Int32($0) }), tracer != 0 {
+                throw .traced(process, name: name, by: tracer)
+            }
+        }
+    }
+
+    /// The threads of the process, in order.
+    var threads: [Int32] { directory("task").compactMap { Int32($0) }.sorted() }
+
+    /// Threads that may be about to run a vCPU: in `KVM_RUN`, or on a processor.
+    ///
+    /// Threads of the kernel that share the process (PF_IO_WORKER 0x10, PF_USER_WORKER 0x4000)
+    /// never stop for a tracer.
+    func candidates(_ vcpus: [ForeignVCPU]) -> [Int32] {
+        threads.filter { thread in
+            guard let flags = flags(of: thread), flags & 0x4010 == 0 else { return false }
+            let words = (text("task/\(thread)/syscall") ?? "").split { $0 == " " || $0 == "\n" }
+            if words.first == "running" { return true }
+            guard words.count > 2, words[0] == "16", words[2] == "0xae80" else { return false }
+            let descriptor = Int32(words[1].dropFirst(2), radix: 16)
+            return vcpus.contains { $0.descriptor == descriptor }
+        }
+    }
+
+    /// PF_… of linux/sched.h: the ninth field of stat, counted behind the name.
+    private func flags(of thread: Int32) -> UInt64? {
+        guard let text = text("task/\(thread)/stat"), let end = text.lastIndex(of: ")") else {
+            return nil
+        }
+        let words = text[end...].split(separator: " ")
+        return words.count > 7 ? UInt64(words[7]) : nil
+    }
+
+    /// Signals that do nothing to the process: ignored, or without a handler and harmless.
+    var ignoredSignals: UInt64 {
+        let status = fields("status") ?? [:]
+        func set(_ name: String) -> UInt64 { UInt64(status[name] ?? "0", radix: 16) ?? 0 }
+        let harmless = [SIGCHLD, SIGURG, SIGWINCH, SIGCONT].reduce(UInt64(0)) {
+            $0 | 1 << UInt64($1 - 1)
+        }
+        return set("SigIgn") | harmless & ~set("SigCgt")
+    }
+
+    /// Signals that wait for a thread, its own and those of the process.
+    func pendingSignals(of thread: Int32) -> UInt64 {
+        let status = fields("task/\(thread)/status") ?? [:]
+        return ["SigPnd", "ShdPnd"].reduce(0) {
+            $0 | (UInt64(status[$1] ?? "0", radix: 16) ?? 0)
+        }
+    }
+
+    private func vcpu(
+        _ descriptor: Int32, _ target: String, _ mappings: [ForeignMapping]
+    ) -> ForeignVCPU? {
+        let prefix = "anon_inode:kvm-vcpu:"
+        guard target.hasPrefix(prefix), let number = Int(target.dropFirst(prefix.count)) else {
+            return nil
+        }
+        let run = mappings.first { $0.name == target }
+        return ForeignVCPU(
+            number: number, descriptor: descriptor, run: run?.range.lowerBound ?? 0,
+            runSize: UInt64(run?.range.count ?? 0))
+    }
+
+    var mappings: [ForeignMapping] {
+        (text("maps") ?? "").split(separator: "\n").compactMap { ForeignMapping($0) }
+    }
+
+    /// The class of its ELF file: 1 is 32-bit.
+    private var is32Bit: Bool {
+        let head = bytes("exe", limit: 5) ?? []
+        return head.count == 5 && head[4] == 1
+    }
+}
+
+// Permission.
+extension ProcessInspector {
+    private func descriptors(
+        _ status: [String: String]
+    ) throws(AttachError) -> [(number: Int32, target: String)] {
+        guard isReadable("fd") else {
+            throw .notPermitted(process, denial(status))
+        }
+        return directory("fd").compactMap { name in
+            guard let number = Int32(name), let target = link("fd/\(name)") else { return nil }
+            return (number, target)
+        }
+    }
+
+    /// PTRACE_MODE_ATTACH, as far as it can be known beforehand; ptrace itself has the last word.
+    private func requirePermission(_ status: [String: String]) throws(AttachError) {
+        guard geteuid() != 0, let owner = status["Uid"]?.split(separator: "\t").first else {
+            return
+        }
+        if UInt32(owner) != geteuid() { throw .notPermitted(process, denial(status)) }
+        // Without PTRACE_MODE_ATTACH, /proc hides where a thread stands.
+        guard isReadable("fd"), text("syscall") != nil else {
+            throw .notPermitted(process, denial(status))
+        }
+    }
+
+    /// What is missing to trace the process, and how to get it.
+    var denial: String { denial(fields("status") ?? [:]) }
+
+    private func denial(_ status: [String: String]) -> String {
+        let owner = status["Uid"]?.split(separator: "\t").first.map(String.init) ?? "?"
+        let remedy =
+            "use `sudo sevdbg attach \(process)`, or give sevdbg the capability with"
+            + " `sudo setcap cap_sys_ptrace+ep`"
+        if UInt32(owner) != geteuid() {
+            return "it belongs to user \(owner), and sevdbg runs as \(geteuid()): \(remedy)"
+        }
+        return Self.yamaScope.flatMap(Self.yama)
+            ?? "it is not dumpable (its program changed identity, or has capabilities): \(remedy)"
+    }
+
+    /// /proc/sys/kernel/yama/ptrace_scope; `nil` where this kernel has no Yama.
+    static var yamaScope: Int? {
+        ProcessInspector(process: 0).contents("/proc/sys/kernel/yama/ptrace_scope", limit: 16)
+            .flatMap { Int(String(decoding: $0, as: UTF8.self).prefix { $0.isNumber }) }
+    }
+
+    /// What Yama's scope demands; `nil` where it leaves ptrace alone.
+    static func yama(_ scope: Int) -> String? {
+        switch scope {
+        case 0: nil
+        case 1:
+            "Yama lets a process be traced by its ancestors only (ptrace_scope 1): use sudo, give"
+                + " sevdbg CAP_SYS_PTRACE with `sudo setcap cap_sys_ptrace+ep`, or allow it with"
+                + " `sudo sysctl kernel.yama.ptrace_scope=0`"
+        case 2:
+            "Yama wants CAP_SYS_PTRACE (ptrace_scope 2): use sudo, or `sudo setcap"
+                + " cap_sys_ptrace+ep` on sevdbg"
+        default:
+            "Yama forbids every attach until the next boot (ptrace_scope 3): boot with another"
+                + " kernel.yama.ptrace_scope"
+        }
+    }
+}
+
+// Files of /proc.
+//
+// Unsafe: readdir and readlink fill buffers of C, which are copied at once.
+extension ProcessInspector {
+    private func path(_ name: String) -> String { "/proc/\(process)/\(name)" }
+
+    private func isReadable(_ name: String) -> Bool { unsafe access(path(name), R_OK) == 0 }
+
+    private func text(_ name: String) -> String? {
+        bytes(name, limit: 16 << 20).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// `Name:\tvalue` by name.
+    private func fields(_ name: String) -> [String: String]? {
+        guard let text = text(name) else { return nil }
+        var fields: [String: String] = [:]
+        for line in text.split(separator: "\n") {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            let value = line[line.index(after: colon)...]
+            fields[String(line[..<colon])] = String(value.drop { $0 == "\t" || $0 == " " })
+        }
+        return fields
+    }
+
+    private func bytes(_ name: String, limit: Int) -> [UInt8]? {
+        contents(path(name), limit: limit)
+    }
+
+    private func contents(_ path: String, limit: Int) -> [UInt8]? {
+        guard let file = try? FileDescriptor.open(FilePath(path), .readOnly) else { return nil }
+        defer { try? file.close() }
+        var all: [UInt8] = []
+        while all.count < limit {
+            let part = try? unsafe [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
+                count = try unsafe file.read(into: UnsafeMutableRawBufferPointer(buffer))
+            }
+            guard let part else { return nil }
+            if part.isEmpty { break }
+            all += part
+        }
+        return Array(all.prefix(limit))
+    }
+
+    private func directory(_ name: String) -> [String] {
+        guard let stream = unsafe opendir(path(name)) else { return [] }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        while let entry = unsafe readdir(stream) {
+            let name = unsafe withUnsafePointer(to: entry.pointee.d_name) { field in
+                unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    unsafe String(cString: $0)
+                }
+            }
+            if !name.hasPrefix(".") { names.append(name) }
+        }
+        return names
+    }
+
+    private func link(_ name: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+            guard let start = bytes.baseAddress else { return 0 }
+            return unsafe readlink(
+                path(name), start.assumingMemoryBound(to: CChar.self), bytes.count)
+        }
+        return count > 0 ? String(decoding: buffer.prefix(count), as: UTF8.self) : nil
+    }
+}

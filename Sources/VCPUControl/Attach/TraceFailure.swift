@@ -1,0 +1,9 @@
+/// Why tracing cannot go on.
+enum TraceFailure: Error, Equatable {
+    /// A vCPU's thread has ended, with this status of wait(2).
+    case ended(status: Int32)
+    /// The debugger is gone, or a signal asks the tracer to leave.
+    case leave
+    /// The sentence for the user.
+    case refused(String)
+}

@@ -1,0 +1,168 @@
+internal import CKVM
+internal import Glibc
+
+// Into our code and out of it.
+//
+// Unsafe: the kernel fills in the mask during the call.
+extension Tracee {
+    /// Takes the thread at the entry of the VMM's `KVM_RUN`, and completes what the last exit left open.
+    ///
+    /// - Returns: `nil` where the thread had to be let go on.
+    func capture() throws(TraceFailure) -> Event? {
+        // The VMM wants to come straight back.
+        guard !page.immediateExit else {
+            try resume()
+            return nil
+        }
+        vmm = try user()
+        try checked(unsafe ckvm_get_mask(thread, &mask), "PTRACE_GETSIGMASK")
+        data = stubData
+        (debug, wasInterrupted) = (.off, false)
+        if code == 0, !adopt(), try !install() { return nil }
+        try writeData()
+        try setUser(calling(code + UInt64(InjectedCode.layout.call), SystemCall.getpid, []))
+        try setMask(Self.allSignals)
+        if scratch == 0 {
+            scratch = try map(Self.scratchSize, PROT_READ | PROT_WRITE)
+            data.scratch = scratch
+        }
+        return try complete()
+    }
+
+    private var stubData: ckvm_attach_stub {
+        ckvm_attach_stub(
+            after: vmm.rip, rflags: vmm.eflags, rdi: vmm.rdi, rsi: vmm.rsi, rdx: vmm.rdx,
+            r10: vmm.r10, r8: vmm.r8, r9: vmm.r9, rbx: vmm.rbx, rbp: vmm.rbp, r12: vmm.r12,
+            r13: vmm.r13, r14: vmm.r14, r15: vmm.r15, kvm_run: vcpu.run,
+            valid_regs: page.validRegisters, mask: mask, wanted: ~(mask | ignored),
+            interrupting: 1, debugging: 0, completing: 0, owner: UInt32(vcpu.number),
+            scratch: scratch)
+    }
+
+    private func map(_ size: Int, _ protection: Int32) throws(TraceFailure) -> UInt64 {
+        try Self.address(
+            call(SystemCall.mmap, Self.mapping(size, protection)))
+    }
+
+    private static func mapping(_ size: Int, _ protection: Int32) -> [UInt64] {
+        [0, UInt64(size), UInt64(protection), UInt64(MAP_PRIVATE | MAP_ANONYMOUS), .max, 0]
+    }
+
+    private static func address(_ result: Int64) throws(TraceFailure) -> UInt64 {
+        guard result > 0 || result < -4095 else {
+            throw .refused("the VMM cannot map memory for injected code: errno \(-result)")
+        }
+        return UInt64(bitPattern: result)
+    }
+
+    /// Takes the pages that a killed tracer left, unless the thread is still in them.
+    private func adopt() -> Bool {
+        guard let leftover, vmm.rip &- leftover.code >= 4096 else { return false }
+        (code, scratch) = (leftover.code, leftover.scratch)
+        data.scratch = scratch
+        return true
+    }
+
+    /// Maps a page for our code: the first system call, made from the cave.
+    ///
+    /// - Returns: false where a signal came between; the thread is outside.
+    private func install() throws(TraceFailure) -> Bool {
+        let protection = PROT_READ | PROT_EXEC
+        guard
+            let result = try performInCave(SystemCall.mmap, Self.mapping(4096, protection))
+        else { return false }
+        code = try Self.address(result)
+        try memory.write(InjectedCode.stub, to: code)
+        return true
+    }
+
+    /// - Returns: `nil` where a signal came between; the thread is outside.
+    private func performInCave(
+        _ number: Int, _ arguments: [UInt64]
+    ) throws(TraceFailure) -> Int64? {
+        let back = ckvm_attach_cave(
+            again: vmm.rip &- 2, rdi: vmm.rdi, rsi: vmm.rsi, rdx: vmm.rdx, r10: vmm.r10,
+            r8: vmm.r8, r9: vmm.r9)
+        try memory.write(InjectedCode.cave(back), to: cave)
+        switch try perform(at: cave, number, arguments) {
+        case .result(let value):
+            try setUser(again)
+            try clear()
+            return value
+        case .signal(let signal):
+            try setUser(returned(Int64(-EINTR)))
+            try clear()
+            try resume(signal)
+            state = .outside
+            return nil
+        }
+    }
+
+    private func clear() throws(TraceFailure) {
+        try memory.write([UInt8](repeating: 0, count: InjectedCode.caveSize), to: cave)
+    }
+
+    /// Lets KVM finish the access that the VMM answered, without running the guest.
+    private func complete() throws(TraceFailure) -> Event? {
+        data.completing = 1
+        try writeData()
+        page.validRegisters = data.valid_regs | 1
+        page.immediateExit = true
+        let value = try result(
+            of: perform(
+                at: code + UInt64(InjectedCode.layout.run), SystemCall.ioctl, runArguments))
+        page.immediateExit = false
+        data.completing = 0
+        try writeData()
+        registers = page.registers
+        if value == Int64(-EINTR) || value == 0 && page.isDebugExit {
+            state = .held
+            return .entered
+        }
+        let kind = page.exit
+        try deliver(value)
+        return value == 0 ? .passed(kind) : nil
+    }
+
+    var runArguments: [UInt64] { [UInt64(vcpu.descriptor), Self.runRequest, vmm.rdx] }
+
+    /// Gives the VMM the result of its `KVM_RUN`, with KVM as it left it.
+    func deliver(_ value: Int64) throws(TraceFailure) {
+        if debug != .off {
+            try memory.write(GuestDebug.off.bytes, to: scratch)
+            let layout = InjectedCode.layout
+            let place = value == 0 ? layout.last_call : layout.call
+            _ = try perform(
+                at: code + UInt64(place), SystemCall.ioctl,
+                [UInt64(vcpu.descriptor), ckvm_request_set_guest_debug, scratch])
+            debug = .off
+        }
+        page.validRegisters = data.valid_regs
+        try setMask(mask)
+        try setUser(returned(value))
+        state = .outside
+        try resume()
+    }
+
+    /// Takes all that is ours out of the VMM, and lets the held thread run on as if nothing had been.
+    ///
+    /// - Returns: false where a signal came between; the thread is outside, and still traced.
+    func release(
+        pending: UInt64
+    ) throws(TraceFailure) -> Bool {
+        try setDebug(.off)
+        page.validRegisters = data.valid_regs
+        if scratch != 0 { _ = try call(SystemCall.munmap, [scratch, UInt64(Self.scratchSize)]) }
+        scratch = 0
+        try setUser(calling(code + UInt64(InjectedCode.layout.call), SystemCall.getpid, []))
+        try setMask(mask)
+        guard try performInCave(SystemCall.munmap, [code, 4096]) != nil else {
+            return false
+        }
+        code = 0
+        // A signal that waits would have ended the VMM's KVM_RUN.
+        if pending & ~(mask | ignored) != 0 { try setUser(returned(Int64(-EINTR))) }
+        try checked(ckvm_detach(thread, 0), "PTRACE_DETACH")
+        return true
+    }
+}

@@ -1,0 +1,164 @@
+internal import CKVM
+internal import Glibc
+
+// Running the guest from our code, and what each stop of the thread means.
+extension Tracee {
+    /// Tells KVM where to stop, unless it knows.
+    func setDebug(_ wanted: GuestDebug) throws(TraceFailure) {
+        var wanted = wanted
+        wanted.blocksInterrupts = wanted.steps && canBlockInterrupts
+        guard debug != wanted else { return }
+        data.debugging = 1
+        try writeData()
+        let (result, _) = try ioctl(ckvm_request_set_guest_debug, wanted.bytes)
+        if result == -EINVAL, wanted.blocksInterrupts {
+            canBlockInterrupts = false
+            return try setDebug(wanted)
+        }
+        guard result >= 0 else {
+            throw .refused(
+                "KVM_SET_GUEST_DEBUG of vCPU \(vcpu.number) fails with errno \(-result): this vCPU"
+                    + " cannot be stepped (SEV-ES refuses it)")
+        }
+        debug = wanted
+        guard wanted == .off else { return }
+        data.debugging = 0
+        try writeData()
+    }
+
+    /// Lets the held vCPU run.
+    func start(_ wanted: GuestDebug) throws(TraceFailure) {
+        try setDebug(wanted)
+        page.validRegisters = data.valid_regs | 1
+        if data.interrupting == 0 {
+            data.interrupting = 1
+            try writeData()
+        }
+        try setUser(
+            calling(code + UInt64(InjectedCode.layout.run), SystemCall.ioctl, runArguments))
+        try setMask(mask)
+        state = .starting
+        try resume()
+    }
+
+    /// An interruption that comes from now on is no longer the tracer's: its death must not hide a signal.
+    func expectSignals() throws(TraceFailure) {
+        guard state == .running, data.interrupting != 0 else { return }
+        data.interrupting = 0
+        try writeData()
+    }
+
+    /// Asks the running thread to stop; an event follows.
+    func interrupt() throws(TraceFailure) {
+        if data.interrupting == 0 {
+            data.interrupting = 1
+            try writeData()
+        }
+        wasInterrupted = true
+        try checked(ckvm_interrupt(thread), "PTRACE_INTERRUPT")
+    }
+
+    /// Takes a stop of the thread, and moves it on.
+    func handle(
+        _ stop: ckvm_thread_stop
+    ) throws(TraceFailure) -> Event? {
+        if stop.stop == ckvm_stop_gone { throw .ended(status: stop.status) }
+        switch state {
+        case .outside: return try handleOutside(stop)
+        case .starting: try handleStarting(stop)
+        case .running: return try handleRunning(stop)
+        case .settling: return try handleSettling(stop)
+        case .held: break
+        }
+        return nil
+    }
+
+    private func handleOutside(
+        _ stop: ckvm_thread_stop
+    ) throws(TraceFailure) -> Event? {
+        switch stop.stop {
+        case ckvm_stop_entry:
+            if Self.vcpu(of: try user()) == vcpu.descriptor {
+                return try capture()
+            }
+            try resume()
+        case ckvm_stop_signal: try resume(stop.signal)
+        case ckvm_stop_group: try checked(ckvm_listen(thread), "PTRACE_LISTEN")
+        default: try resume()
+        }
+        return nil
+    }
+
+    private func handleStarting(_ stop: ckvm_thread_stop) throws(TraceFailure) {
+        switch stop.stop {
+        case ckvm_stop_entry:
+            state = .running
+            try resume()
+        case ckvm_stop_signal: try forward(stop.signal)
+        case ckvm_stop_interrupt: try settle()
+        default: try resume()
+        }
+    }
+
+    private func handleRunning(
+        _ stop: ckvm_thread_stop
+    ) throws(TraceFailure) -> Event? {
+        guard stop.stop == ckvm_stop_exit else {
+            try resume()
+            return nil
+        }
+        let value = Int64(bitPattern: UInt64(try user().rax))
+        if value == Int64(-EINTR) {
+            registers = page.registers
+            try settle()
+            return nil
+        }
+        try setMask(Self.allSignals)
+        registers = page.registers
+        if value == 0, page.isDebugExit {
+            state = .held
+            return .debug
+        }
+        let kind = page.exit
+        try deliver(value)
+        return .passed(kind)
+    }
+
+    /// Looks who interrupted our `KVM_RUN`: signals and the tracer's interrupt come before the next
+    /// system call.
+    private func settle() throws(TraceFailure) {
+        state = .settling
+        try setUser(calling(code + UInt64(InjectedCode.layout.call), SystemCall.getpid, []))
+        try resume()
+    }
+
+    private func handleSettling(
+        _ stop: ckvm_thread_stop
+    ) throws(TraceFailure) -> Event? {
+        switch stop.stop {
+        case ckvm_stop_entry:
+            try setMask(Self.allSignals)
+            state = .held
+            // Someone set immediate_exit: the VMM is to have its EINTR.
+            if page.immediateExit {
+                try deliver(Int64(-EINTR))
+                return nil
+            }
+            defer { wasInterrupted = false }
+            return wasInterrupted ? .interrupted : .entered
+        case ckvm_stop_signal: try forward(stop.signal)
+        default: try resume()
+        }
+        return nil
+    }
+
+    /// Gives the VMM a signal as it would have come: in its `KVM_RUN`, which returns EINTR.
+    private func forward(_ signal: Int32) throws(TraceFailure) {
+        if ignored & (1 << UInt64(max(signal - 1, 0))) != 0 { return try resume() }
+        try setUser(
+            calling(code + UInt64(InjectedCode.layout.interrupted), 0, []))
+        // The code there undoes all the rest.
+        state = .outside
+        try resume(signal)
+    }
+}

@@ -1,0 +1,138 @@
+internal import CKVM
+internal import Glibc
+
+/// One vCPU thread of a VMM, held by ptrace in code of ours or watched on its way back there.
+///
+/// At each of its stops the thread could run on without us (CKVM/attach/stub.S): its registers are
+/// never such that the death of the tracer would leave it anywhere but in its VMM.
+///
+/// Unsafe: hands the addresses of structs of C to system calls for the time of one call.
+final class Tracee {
+    enum State: Equatable {
+        /// In the VMM's own code, on the way to its next `KVM_RUN`.
+        case outside
+        /// Stopped in our code; KVM can be asked.
+        case held
+        /// On the way into our `KVM_RUN`, and in it.
+        case starting, running
+        /// Our `KVM_RUN` was interrupted: by whom is not known yet.
+        case settling
+    }
+
+    /// What became of a stop.
+    enum Event: Equatable {
+        /// `KVM_EXIT_DEBUG`: the thread is held.
+        case debug
+        /// The exit is the VMM's, and the thread is outside.
+        case passed(PassedExit.Kind)
+        /// The thread is held again, with everything completed that the VMM answered.
+        case entered
+        /// The tracer's interrupt: the thread is held.
+        case interrupted
+    }
+
+    let thread: Int32
+    let vcpu: ForeignVCPU
+    let page: ForeignRunPage
+    let memory: ProcessMemory
+    /// Where a first system call can be put.
+    let cave: UInt64
+    /// Signals that do not end a `KVM_RUN`, for they do nothing.
+    let ignored: UInt64
+
+    var state = State.outside
+    /// The registers of the VMM at its `KVM_RUN`, and what the thread blocks there.
+    var vmm = user_regs_struct()
+    var mask: UInt64 = 0
+    var data = ckvm_attach_stub()
+    /// Our code in the VMM, and beside it memory for arguments; 0: not there.
+    var code: UInt64 = 0
+    var scratch: UInt64 = 0
+    /// Pages of an earlier tracer that was killed, for this vCPU.
+    let leftover: Leftover?
+    /// What KVM was told; `nil` where a call may have changed what it makes of it.
+    var debug: GuestDebug? = .off
+    var wasInterrupted = false
+    /// Whether this KVM can keep interrupts back while it steps, as far as is known.
+    var canBlockInterrupts = true
+
+    /// The vCPU when it last came out of the guest.
+    var registers = RegisterFile()
+    var steps: UInt64 = 0
+    /// The steps that the debugger knows of.
+    var reported: UInt64 = 0
+
+    init(thread: Int32, vcpu: ForeignVCPU, page: ForeignRunPage, target: Tracer.Target) {
+        (self.thread, self.vcpu, self.page) = (thread, vcpu, page)
+        (memory, cave, ignored) = (target.memory, target.cave, target.ignored)
+        leftover = target.leftovers.first { $0.owner == vcpu.number }
+    }
+
+    static let runRequest: UInt64 = 0xae80
+    static let allSignals = UInt64.max
+
+    /// Whether registers at the entry of a system call say `ioctl(vcpu, KVM_RUN)`.
+    static func vcpu(of registers: user_regs_struct) -> Int32? {
+        guard registers.orig_rax == UInt64(SystemCall.ioctl),
+            registers.rsi & 0xffff_ffff == runRequest
+        else { return nil }
+        return Int32(truncatingIfNeeded: registers.rdi)
+    }
+}
+
+// ptrace.
+extension Tracee {
+    func checked(_ result: Int32, _ what: String) throws(TraceFailure) {
+        if result == -ESRCH { throw .ended(status: 0) }
+        guard result >= 0 else {
+            throw .refused("\(what) of thread \(thread) fails with errno \(-result)")
+        }
+    }
+
+    func resume(_ signal: Int32 = 0) throws(TraceFailure) {
+        try checked(ckvm_resume(thread, signal), "PTRACE_SYSCALL")
+    }
+
+    func user() throws(TraceFailure) -> user_regs_struct {
+        var registers = user_regs_struct()
+        try checked(unsafe ckvm_get_user(thread, &registers), "PTRACE_GETREGSET")
+        return registers
+    }
+
+    func setUser(_ registers: user_regs_struct) throws(TraceFailure) {
+        var registers = registers
+        // Nothing of the system call in which the thread may stand is restarted.
+        registers.orig_rax = UInt64.max
+        try checked(unsafe ckvm_set_user(thread, &registers), "PTRACE_SETREGSET")
+    }
+
+    func setMask(_ mask: UInt64) throws(TraceFailure) {
+        try checked(ckvm_set_mask(thread, mask), "PTRACE_SETSIGMASK")
+    }
+
+    /// The VMM's registers with its `KVM_RUN` done and this result, as SYSCALL leaves them.
+    func returned(_ result: Int64) -> user_regs_struct {
+        var registers = vmm
+        registers.rax = UInt64(bitPattern: result)
+        (registers.rcx, registers.r11) = (vmm.rip, vmm.eflags)
+        return registers
+    }
+
+    /// The VMM's registers in front of its `KVM_RUN`.
+    var again: user_regs_struct {
+        var registers = vmm
+        registers.rip = vmm.rip &- 2
+        registers.rax = UInt64(SystemCall.ioctl)
+        return registers
+    }
+
+    /// Registers in front of a system call somewhere.
+    func calling(_ address: UInt64, _ number: Int, _ arguments: [UInt64]) -> user_regs_struct {
+        var registers = vmm
+        let all = arguments + [UInt64](repeating: 0, count: max(0, 6 - arguments.count))
+        (registers.rip, registers.rax) = (address, UInt64(number))
+        (registers.rdi, registers.rsi, registers.rdx) = (all[0], all[1], all[2])
+        (registers.r10, registers.r8, registers.r9) = (all[3], all[4], all[5])
+        return registers
+    }
+}

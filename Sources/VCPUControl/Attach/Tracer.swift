@@ -1,0 +1,191 @@
+internal import CKVM
+internal import Glibc
+
+/// The process that holds a VMM by ptrace, so that nothing that befalls the debugger reaches it.
+///
+/// One thread, one loop over requests and stops. Whatever ends the loop, the VMM is left as it was;
+/// what ends the process itself, the code in the VMM survives (CKVM/attach/stub.S).
+///
+/// Unsafe: the kernel fills in what it waits for during the call.
+package final class Tracer {
+    let channel: Int32
+    let signals: Int32
+
+    /// Whether only letting go is left: neither requests nor signals count any more.
+    var isLeaving = false
+    var inspector = ProcessInspector(process: 0)
+    var target: Target?
+    var tracees: [Tracee] = []
+    /// Stops that came while another was reported.
+    var waiting: [TracedStop] = []
+    var run = TracedRun()
+
+    /// What the tracer knows of the process that it holds.
+    struct Target {
+        let memory: ProcessMemory
+        let cave: UInt64
+        /// Signals that do nothing to it.
+        let ignored: UInt64
+        let leftovers: [Leftover]
+    }
+
+    /// Serves one debugger on a socket of packets, until it goes away.
+    package static func serve(channel: Int32) {
+        let signals = ckvm_open_signals()
+        guard signals >= 0 else { return }
+        Tracer(channel: channel, signals: signals).serve()
+    }
+
+    private init(channel: Int32, signals: Int32) {
+        (self.channel, self.signals) = (channel, signals)
+    }
+
+    private func serve() {
+        do throws(TraceFailure) {
+            while true {
+                switch try wait() {
+                case .request(let request): guard try answer(request) else { return detach() }
+                // A vCPU that comes back from the VMM between two requests.
+                case .event(let index, let event): keep(note(index, event))
+                case .nothing: continue
+                }
+            }
+        } catch {
+            if case .ended(let status) = error { reply(.ended(status: status)) }
+            if case .refused(let text) = error { reply(.failed(text)) }
+        }
+        detach()
+    }
+
+    /// - Returns: whether there is more to do.
+    private func answer(_ request: TracerRequest) throws(TraceFailure) -> Bool {
+        do throws(TraceFailure) {
+            switch request {
+            case .attach(let process, let vcpus):
+                try attach(process, vcpus)
+                reply(.held(takeState()))
+            case .call(let vcpu, let request, let argument):
+                let (result, bytes) = try call(vcpu, request, argument)
+                reply(.result(result, bytes))
+            case .run(let scope, let limit, let breakpoints):
+                let stop = try run(scope, limit, breakpoints)
+                reply(.stopped(stop, takeState()))
+            case .hold:
+                try quiesce()
+                reply(.held(takeState()))
+            case .memory(let slots): run.slots = slots
+            case .interrupt: break
+            case .detach:
+                detach()
+                reply(.detached)
+                return false
+            }
+        } catch {
+            guard case .refused(let text) = error else { throw error }
+            reply(.failed(text))
+        }
+        return true
+    }
+
+    private func reply(_ reply: TracerReply) {
+        let packet = reply.packet
+        // A debugger that has gone is noticed where the next request is waited for.
+        _ = unsafe packet.withUnsafeBytes { unsafe ckvm_send(channel, $0.baseAddress, $0.count) }
+    }
+
+    private func takeState() -> TracedState {
+        for tracee in tracees { tracee.reported = tracee.steps }
+        return TracedState(
+            vcpus: tracees.map {
+                .init(
+                    thread: $0.thread, steps: $0.steps, registers: $0.registers)
+            })
+    }
+
+    private func call(
+        _ number: Int, _ request: UInt64, _ argument: [UInt8]
+    ) throws(TraceFailure) -> (Int32, [UInt8]) {
+        let tracee = try tracee(number)
+        try quiesce()
+        guard try hold(tracee) else {
+            throw .refused(
+                "vCPU \(number) is outside KVM_RUN, in its VMM's own code, where KVM cannot be"
+                    + " asked about it; continue, and interrupt later")
+        }
+        // Whatever is set may drop the trap flag that KVM keeps for stepping.
+        if request == ckvm_request_set_regs || request == ckvm_request_set_sregs {
+            tracee.debug = tracee.debug == .off ? .off : nil
+        }
+        let (result, bytes) = try tracee.ioctl(request, argument)
+        if result == 0, request == ckvm_request_set_regs, let file = RegisterFile(bytes: argument) {
+            tracee.registers = file
+        }
+        return (result, bytes)
+    }
+
+    func tracee(_ number: Int) throws(TraceFailure) -> Tracee {
+        guard tracees.indices.contains(number) else { throw .refused("there is no vCPU \(number)") }
+        return tracees[number]
+    }
+}
+
+// Waiting.
+extension Tracer {
+    enum Wakeup: Equatable {
+        case event(Int, Tracee.Event)
+        case request(TracerRequest)
+        /// Nothing came for this long.
+        case nothing
+    }
+
+    /// Waits for a request or for something that a vCPU did.
+    ///
+    /// - Parameter milliseconds: -1 waits for ever.
+    /// - Returns: what came first.
+    /// - Throws: `.leave` when the debugger is gone, `.ended` when the VMM is.
+    func wait(milliseconds: Int32 = -1) throws(TraceFailure) -> Wakeup {
+        var isPatient = false
+        while true {
+            if let event = try takeStops() { return event }
+            let time = isPatient || milliseconds == 0 ? milliseconds : 1
+            let ready = ckvm_poll(isLeaving ? -1 : channel, signals, time)
+            if ready & 2 != 0 { try takeSignals() }
+            if ready & 1 != 0 { return .request(try receive()) }
+            guard ready == 0 else { continue }
+            if isPatient || milliseconds == 0 { return .nothing }
+            // What runs still is no single step.
+            isPatient = true
+            for tracee in tracees { try tracee.expectSignals() }
+        }
+    }
+
+    /// Moves every thread on that has stopped, up to the first event.
+    private func takeStops() throws(TraceFailure) -> Wakeup? {
+        var stop = ckvm_thread_stop()
+        while unsafe ckvm_wait(&stop) == 0 {
+            let thread = stop.thread
+            guard let index = tracees.firstIndex(where: { $0.thread == thread }) else { continue }
+            if let event = try handle(stop, of: index) { return .event(index, event) }
+        }
+        return nil
+    }
+
+    private func takeSignals() throws(TraceFailure) {
+        while true {
+            let signal = ckvm_take_signal(signals)
+            if signal == 0 { return }
+            if signal != SIGCHLD, !isLeaving { throw .leave }
+        }
+    }
+
+    private func receive() throws(TraceFailure) -> TracerRequest {
+        var bytes = [UInt8](repeating: 0, count: 1 << 18)
+        let count = unsafe bytes.withUnsafeMutableBytes {
+            unsafe ckvm_receive(channel, $0.baseAddress, $0.count)
+        }
+        guard count > 0 else { throw .leave }
+        do throws(PacketReader.Malformed) {
+            return try TracerRequest(packet: Array(bytes.prefix(Int(count))))
+        } catch { throw .leave }
+    }
+}

@@ -1,0 +1,123 @@
+import Testing
+
+@testable import VCPUControl
+
+/// A session over a guest that sevdbg has not launched.
+@Suite("An attached session")
+struct AttachedSessionTests {
+    static let guest = AttachedGuest(
+        process: 42, name: "vmm",
+        memory: GuestMemoryMap(
+            slots: [.init(guest: 0, host: 0x7f00_0000_0000, size: 1 << 20)], origin: .pageTables))
+
+    static func session(_ machine: ScriptedMachine = ScriptedMachine()) throws -> Session {
+        let session = try Session(attachedTo: guest, machine)
+        _ = session.next()
+        return session
+    }
+
+    static func run(_ session: Session, _ line: String) -> [SessionEvent] {
+        session.submit(line)
+        var events: [SessionEvent] = []
+        while let event = session.next() { events.append(event) }
+        return events
+    }
+
+    static func failure(_ session: Session, _ line: String) -> String? {
+        guard case .result(let result)? = run(session, line).last,
+            case .failure(let failure) = result.outcome
+        else { return nil }
+        return failure.message
+    }
+
+    @Test("its head names the process, and nothing that a launch decides")
+    func head() throws {
+        let session = try Session(attachedTo: Self.guest, ScriptedMachine())
+        guard case .launch(let head)? = session.next() else {
+            Issue.record("no head")
+            return
+        }
+        #expect(head.process == 42)
+        #expect(head.ghcb == nil && head.entry == nil)
+        let record = String(
+            decoding: JSONRenderer.line(for: .launch(head)), as: UTF8.self)
+        #expect(record.contains(#""type":"attach","machine":"scripted","process":42"#))
+        #expect(session.snapshot().setup == nil)
+    }
+
+    @Test(
+        "what only a launched guest can do says why not",
+        arguments: ["restart", "ghcb pool", "compare", "compare pool trampoline"])
+    func refused(line: String) throws {
+        let message = try #require(Self.failure(try Self.session(), line))
+        #expect(message.contains("has not launched its guest"))
+    }
+
+    @Test("VMGEXITs that ptrace does not see are not waited for")
+    func exchanges() throws {
+        for line in ["vmgexit", "break vmgexit"] {
+            let message = try #require(Self.failure(try Self.session(), line))
+            #expect(message.contains("--observe"))
+        }
+    }
+
+    @Test("an exit that passes is reported, and the command goes on")
+    func passed() throws {
+        let machine = ScriptedMachine()
+        let exit = PassedExit(
+            vcpu: 0, rip: .known(.init(0x10_0001), from: .direct), kind: .other(5))
+        machine.steps = [.init(executed: 0, exit: .passed(exit)), .init(rip: 0x10_0001)]
+        let events = Self.run(try Self.session(machine), "stepi")
+        #expect(events.contains(.exit(exit)))
+        #expect(machine.runs.count == 2)
+        guard case .stop(let stop)? = events.dropFirst().first else {
+            Issue.record("no stop")
+            return
+        }
+        #expect(stop.reason == .step)
+    }
+
+    @Test("a VMM that ends fails the command, and ends the session's guest")
+    func vanished() throws {
+        let machine = ScriptedMachine()
+        machine.steps = [.init(executed: 0, exit: .vanished("the VMM has ended"))]
+        let session = try Self.session(machine)
+        #expect(Self.failure(session, "continue") == nil)
+        #expect(session.end?.reason == .vanished)
+        #expect(try #require(Self.failure(session, "stepi")).contains("vanished"))
+    }
+
+    @Test("detach and quit leave the guest; a launched one cannot be left")
+    func detach() throws {
+        for line in ["detach", "quit"] {
+            let session = try Self.session()
+            _ = Self.run(session, line)
+            #expect(session.end?.reason == .detached)
+        }
+        let launched = try ScriptedSession()
+        #expect(launched.answer("detach") == nil)
+    }
+
+    @Test("info memory and info setup say what is known, and how")
+    func info() throws {
+        let session = try Self.session()
+        for line in ["info memory", "info setup"] {
+            guard case .result(let result)? = Self.run(session, line).last,
+                case .success(.text(let lines)) = result.outcome
+            else {
+                Issue.record("\(line) has no text")
+                continue
+            }
+            #expect(lines.contains { $0.contains("page tables agree with KVM_TRANSLATE") })
+        }
+    }
+
+    @Test("a vCPU that there is not is refused at the start")
+    func noVCPU() {
+        #expect {
+            _ = try Session(attachedTo: Self.guest, ScriptedMachine(), vcpu: 1)
+        } throws: { error in
+            (error as? SessionError)?.message.contains("no vCPU 1") ?? false
+        }
+    }
+}
