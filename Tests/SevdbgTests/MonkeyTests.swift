@@ -20,8 +20,9 @@ struct MonkeyTests {
             try monkey.act(on: terminal)
             if number % 500 == 0 { terminal.forget() }
             guard terminal.check() != nil else { continue }
-            #expect(try terminal.end() == .exit(0), "seed \(seed), action \(number): \(monkey.last)")
-            #expect(terminal.remains.isEmpty, "seed \(seed), action \(number)")
+            let comment: Comment = "seed \(seed), action \(number): \(monkey.last)"
+            #expect(try terminal.end() == .exit(0), comment)
+            #expect(terminal.remains.isEmpty, comment)
             terminal = try Self.launch(guest)
         }
         try Self.leave(terminal, "seed \(seed): \(monkey.last)")

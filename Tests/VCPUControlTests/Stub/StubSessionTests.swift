@@ -31,7 +31,7 @@ struct StubSessionTests {
         #expect(stub.register(.rip) == place + 2)
         #expect(stub.register(.rbx) == 0x6874_7541)
         if case .vmgexit(_, let exchange) = events.first {
-            let vmgexit = stub.session.plan.debugStub?.vmgexit
+            let vmgexit = stub.session.plan?.debugStub?.vmgexit
             #expect(exchange.rip == vmgexit.map { .known($0, from: .selfReport) })
         }
     }
@@ -132,7 +132,7 @@ struct StubSessionTests {
         #expect(stub.text("info setup").contains("the guest can load its own IDT (0x"))
         #expect(stub.text("info setup").contains("debugged    through the stub"))
         // The first in memory is that on the way out.
-        let load = try #require(stub.session.plan.debugStub?.idtLoads.last)
+        let load = try #require(stub.session.plan?.debugStub?.idtLoads.last)
         stub.run("break *\(load.rawValue.hex)")
         #expect(stub.stop("continue")?.rip.value == load)
         #expect(
