@@ -186,7 +186,7 @@ struct AttachTests {
     @Test("who may not trace is told why")
     func refused() throws {
         let vmm = try StrictVMM()
-        #expect(try ProgramRun(["attach", "\(getpid())", "-e", "c"]).errors.contains("no KVM VM"))
+        #expect(try ProgramRun(["attach", "\(getppid())", "-e", "c"]).errors.contains("no KVM VM"))
         let debugger = try Victim(vmm, 0, isAttached: true)
         let second = try Self.attach(vmm, "stepi")
         #expect(second.status == 5)
