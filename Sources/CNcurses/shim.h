@@ -41,10 +41,22 @@ static inline const char *_Nullable cncurses_capability(const char *_Nonnull nam
     return text == (const char *)-1 ? NULL : text;
 }
 
+/// newterm without the handlers that come with it: for SIGTSTP that takes the screen back after it
+/// was given up, and for SIGINT that ends the process with status 1.
+static inline bool cncurses_begin(FILE *_Nonnull output) {
+    struct sigaction interrupt, stop;
+    sigaction(SIGINT, NULL, &interrupt);
+    sigaction(SIGTSTP, NULL, &stop);
+    bool isOpen = newterm(NULL, output, stdin) != NULL;
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTSTP, &stop, NULL);
+    return isOpen;
+}
+
 /// Takes over the terminal on stdin and a descriptor: keys one by one, unechoed, Ctrl-C among them.
 static inline bool cncurses_open(int descriptor) {
     FILE *output = fdopen(descriptor, "w");
-    if (output == NULL || newterm(NULL, output, stdin) == NULL) return false;
+    if (output == NULL || !cncurses_begin(output)) return false;
     raw();
     noecho();
     nonl();

@@ -20,6 +20,8 @@ struct SignalDescriptor: ~Copyable {
     }
 
     deinit {
+        // What came for the terminal must not strike the program when that is over.
+        for _ in 0..<100 where next() == nil { break }
         var mask = mask
         _ = unsafe pthread_sigmask(SIG_SETMASK, &mask, nil)
         _ = close(descriptor)
