@@ -65,19 +65,19 @@ package enum TerminalProgram {
     private static func run(
         _ options: TerminalOptions, _ engine: SessionThread, _ signals: consuming SignalDescriptor
     ) throws(TerminalError) -> End? {
-        let end: End?
+        let (end, last): (End?, [SessionEvent])
         do throws(TerminalError) {
             let terminal = try NcursesTerminal(options, signals: signals)
             let state = options.state(terminal.size, isUTF8: terminal.isUTF8)
             var loop = TerminalLoop(terminal, engine, state, remember: options.remember)
             loop.run()
+            // Until the guest is gone, keys must not be those of the shell.
+            (end, last) = (loop.state.end, engine.close())
             terminal.close()
-            end = loop.state.end
         } catch {
             _ = engine.close()
             throw error
         }
-        let last = engine.close()
         return end ?? last.end
     }
 }
