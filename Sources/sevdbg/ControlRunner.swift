@@ -4,29 +4,23 @@ import VCPUControl
 struct ControlRunner {
     var process: Int32
     var vcpu: Int
-    var breakpoints: [String]
-    /// Commands in their order; the terminal only without any.
-    var sources: [ScriptSource]
-    var isBatch: Bool
-    var isJSON: Bool
+    var script: ScriptOptions
     var interface: InterfaceOptions
 
     func run() -> ProgramStatus {
         let commands: [ScriptCommand]
         do throws(InputError) {
-            commands = try Script.commands(of: sources)
+            commands = try Script.commands(of: script.sources)
         } catch {
             StandardError.message(error.message)
             return .noFile
         }
-        let wantsTerminal =
-            !isBatch && !isJSON && sources.isEmpty && StandardOutput.isTerminal
-        if wantsTerminal, let status = runTerminal() { return status }
+        if script.wantsTerminal, let status = runTerminal() { return status }
         return runBatch(commands)
     }
 
     private func runTerminal() -> ProgramStatus? {
-        let (process, vcpu, breakpoints) = (process, vcpu, breakpoints)
+        let (process, vcpu, breakpoints) = (process, vcpu, script.breakpoints)
         return Interactive.run(interface.terminal()) {
             try Self.makeSession(process, vcpu, breakpoints)
         }
@@ -35,9 +29,9 @@ struct ControlRunner {
     private func runBatch(_ commands: [ScriptCommand]) -> ProgramStatus {
         Interruption.catchSignals()
         do throws(SessionError) {
-            let session = try Self.makeSession(process, vcpu, breakpoints)
+            let session = try Self.makeSession(process, vcpu, script.breakpoints)
             var runner = BatchRunner(
-                session, isJSON: isJSON, hasColor: !isJSON && interface.hasColor)
+                session, isJSON: script.json, hasColor: !script.json && interface.hasColor)
             return runner.run(commands)
         } catch {
             StandardError.message(error.message)

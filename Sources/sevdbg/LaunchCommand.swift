@@ -47,31 +47,7 @@ struct LaunchCommand: ParsableCommand {
             valueName: "A,B,…"))
     var args: GuestArguments?
 
-    @Option(
-        name: .customLong("break"),
-        help: ArgumentHelp(
-            "Set a breakpoint, as the command break does; repeatable.", valueName: "WHERE"))
-    var breakpoints: [String] = []
-
-    @Flag(help: "Run without the terminal interface.")
-    var batch = false
-
-    @Option(
-        name: .customShort("x"), help: ArgumentHelp("Run commands from a file.", valueName: "FILE"),
-        transform: { OrderedSource(.file($0)) })
-    var scripts: [OrderedSource] = []
-
-    @Option(
-        name: .customShort("e"),
-        help: ArgumentHelp("Run a command; repeatable.", valueName: "COMMAND"),
-        transform: { OrderedSource(.command($0)) })
-    var commands: [OrderedSource] = []
-
-    @Flag(help: "Print one JSON object a line.")
-    var json = false
-
-    @Flag(help: "Exit with status 3 if the lint rules find errors.")
-    var lint = false
+    @OptionGroup var script: ScriptOptions
 
     @Flag(help: "Let the lint rules go by the GHCB specification alone.")
     var strict = false
@@ -117,17 +93,9 @@ struct LaunchCommand: ParsableCommand {
 
 // From arguments to a session.
 extension LaunchCommand {
-    private var sources: [ScriptSource] {
-        (scripts + commands).sorted { $0.place < $1.place }.map(\.source)
-    }
-
-    private var wantsTerminal: Bool {
-        !batch && !json && sources.isEmpty && StandardOutput.isTerminal
-    }
-
     private func runSession() -> ProgramStatus {
         do throws(InputError) {
-            return runSession(try Script.commands(of: sources))
+            return runSession(try Script.commands(of: script.sources))
         } catch {
             StandardError.message(error.message)
             return .noFile
@@ -142,7 +110,7 @@ extension LaunchCommand {
             StandardError.message(error.message)
             return ProgramStatus(error)
         }
-        if wantsTerminal, let status = Interactive.run(configuration, interface.terminal()) {
+        if script.wantsTerminal, let status = Interactive.run(configuration, interface.terminal()) {
             return status
         }
         return runBatch(configuration, commands)
@@ -160,7 +128,7 @@ extension LaunchCommand {
             try selected.prepare(&options)
         } catch { throw .machine(error) }
         var configuration = SessionConfiguration(
-            image: image, options: options, isStrict: strict, breakpoints: breakpoints,
+            image: image, options: options, isStrict: strict, breakpoints: script.breakpoints,
             interruptFlag: Interruption.flag, makeMachine: selected.maker)
         configuration.machineChoice = selected.reason
         if let remark = selected.remark { StandardError.message(remark) }
@@ -189,8 +157,8 @@ extension LaunchCommand {
         Interruption.catchSignals()
         do throws(SessionError) {
             var runner = BatchRunner(
-                try Session(configuration), isJSON: json, hasColor: !json && interface.hasColor,
-                lints: lint)
+                try Session(configuration), isJSON: script.json,
+                hasColor: !script.json && interface.hasColor, lints: script.lint)
             return runner.run(commands)
         } catch {
             StandardError.message(error.message)

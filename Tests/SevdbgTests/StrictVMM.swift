@@ -47,7 +47,7 @@ final class StrictVMM {
     init(_ arguments: [String] = []) throws {
         folder = try Self.makeFolder()
         let program = folder.appending(path: "strict-vmm")
-        let source = Self.sources.appending(path: "held-vmm.c").path()
+        let source = Self.sources.appending(path: "strict-vmm.c").path()
         let options = ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread"]
         let built = try GuestCorpus.run(
             GuestCorpus.tool("cc") ?? "cc", options + ["-o", program.path(), source])
