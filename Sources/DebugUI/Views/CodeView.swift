@@ -77,9 +77,10 @@ enum CodeView {
         return text
     }
 
-    /// The RIP of the vCPU that the code belongs to; `nil` where it is hidden.
+    /// The RIP that the code was fetched for, which is the last stop's while the guest runs; `nil`
+    /// where it is hidden.
     private static func rip(of snapshot: Snapshot) -> GuestVirtualAddress? {
-        snapshot.vcpus.first { $0.number == snapshot.current }?.rip.value
+        snapshot.registers.value.map { GuestVirtualAddress($0[.rip]) }
     }
 
     /// The line that the cursor is on: where it was put, else the one at RIP, else the first.

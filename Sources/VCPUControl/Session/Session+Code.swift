@@ -20,8 +20,12 @@ extension Session {
 
     /// The code on both sides of an address.
     func code(around address: GuestVirtualAddress) -> Reading<[Snapshot.Line]> {
+        let source: Provenance
+        switch memory.read(address, count: 1) {
+        case .hidden(let reason): return .hidden(reason)
+        case .known(_, let provenance): source = provenance
+        }
         let listing = code(from: address) { lines, _ in lines < Self.linesAround }
-        if let reason = listing.hidden, listing.lines.isEmpty { return .hidden(reason) }
         var (before, start) = ([Snapshot.Line](), address)
         while before.count < Self.linesAround, let piece = linesBefore(start),
             let first = piece.first
@@ -29,7 +33,7 @@ extension Session {
             before = piece + before
             start = first.address
         }
-        return .known(before.suffix(Self.linesAround) + listing.lines, from: .direct)
+        return .known(before.suffix(Self.linesAround) + listing.lines, from: source)
     }
 
     /// A piece of code that ends at an address; a byte alone where no instruction does.
