@@ -13,7 +13,7 @@ struct ProcessInspector {
         let name = status["Name"] ?? "?"
         try requirePermission(status)
         let links = try descriptors(status)
-        let vms = links.count { $0.target == "anon_inode:kvm-vm" }
+        let vms = links.count { KVMFile($0.target) == .vm }
         let mappings = mappings
         let vcpus = links.compactMap { vcpu($0.number, $0.target, mappings) }
             .sorted { $0.number < $1.number }
@@ -86,10 +86,7 @@ struct ProcessInspector {
     private func vcpu(
         _ descriptor: Int32, _ target: String, _ mappings: [ForeignMapping]
     ) -> ForeignVCPU? {
-        let prefix = "anon_inode:kvm-vcpu:"
-        guard target.hasPrefix(prefix), let number = Int(target.dropFirst(prefix.count)) else {
-            return nil
-        }
+        guard case .vcpu(let number) = KVMFile(target) else { return nil }
         let run = mappings.first { $0.name == target }
         return ForeignVCPU(
             number: number, descriptor: descriptor, run: run?.range.lowerBound ?? 0,

@@ -16,12 +16,9 @@ struct VMMProcess: Sendable {
         self.pid = pid
         name = Self.name(of: pid)
         let descriptors = try Self.descriptors(of: pid)
-        vms = descriptors.filter { $0.target == "anon_inode:kvm-vm" }.map(\.number).sorted()
+        vms = descriptors.filter { KVMFile($0.target) == .vm }.map(\.number).sorted()
         vcpus = descriptors.compactMap { number, target in
-            let prefix = "anon_inode:kvm-vcpu:"
-            guard target.hasPrefix(prefix), let id = Int(target.dropFirst(prefix.count)) else {
-                return nil
-            }
+            guard case .vcpu(let id) = KVMFile(target) else { return nil }
             return (id, number)
         }.sorted { ($0.id, $0.descriptor) < ($1.id, $1.descriptor) }
         guard !vms.isEmpty || !vcpus.isEmpty else { throw .noVM(pid, name: name) }
