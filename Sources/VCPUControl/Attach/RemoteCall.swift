@@ -44,7 +44,7 @@ extension Tracee {
         while true {
             let result = unsafe ckvm_wait_for(thread, &stop)
             if result == -EINTR { continue }
-            if result == -ECHILD { throw .ended(status: 0) }
+            if result == -ECHILD { throw .ended(status: nil) }
             try checked(result, "wait")
             return stop
         }

@@ -83,7 +83,7 @@ final class Tracee {
 // ptrace.
 extension Tracee {
     func checked(_ result: Int32, _ what: String) throws(TraceFailure) {
-        if result == -ESRCH { throw .ended(status: 0) }
+        if result == -ESRCH { throw .ended(status: nil) }
         guard result >= 0 else {
             throw .refused("\(what) of thread \(thread) fails with errno \(-result)")
         }

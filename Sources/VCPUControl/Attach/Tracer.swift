@@ -51,10 +51,23 @@ package final class Tracer {
                 }
             }
         } catch {
-            if case .ended(let status) = error { reply(.ended(status: status)) }
+            if case .ended(let status) = error { reply(.ended(status: status ?? lastStatus())) }
             if case .refused(let text) = error { reply(.failed(text)) }
         }
         detach()
+    }
+
+    /// Waits up to a second for the end of a thread that is found dying.
+    private func lastStatus() -> Int32 {
+        var stop = ckvm_thread_stop()
+        for _ in 0..<100 {
+            while unsafe ckvm_wait(&stop) == 0 {
+                if stop.stop == ckvm_stop_gone { return stop.status }
+            }
+            _ = ckvm_poll(-1, signals, 10)
+            while ckvm_take_signal(signals) != 0 {}
+        }
+        return 0
     }
 
     /// - Returns: whether there is more to do.
