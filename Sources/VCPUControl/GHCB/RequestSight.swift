@@ -11,11 +11,19 @@ package struct RequestSight: Sendable, Equatable {
     package enum Exit: Sendable, Equatable {
         case port(PortAccess)
         case memory(MMIOAccess)
+
+        /// What the guest asked for.
+        package var code: ExitCode {
+            switch self {
+            case .port: .ioio
+            case .memory(let access): access.isRead ? .mmioRead : .mmioWrite
+            }
+        }
     }
 
     /// Takes a page for that of an exit; `nil` where it cannot be it.
     package init?(_ page: GHCBPage, _ exit: Exit) {
-        guard Self.isTaken(page), Self.code(of: exit) == ExitCode(page.raw(.swExitCode)),
+        guard Self.isTaken(page), exit.code == ExitCode(page.raw(.swExitCode)),
             Self.agrees(page, exit)
         else { return nil }
         self.page = page
@@ -26,13 +34,6 @@ package struct RequestSight: Sendable, Equatable {
     private static func isTaken(_ page: GHCBPage) -> Bool {
         page.validFields == [.swExitInfo1, .swExitInfo2] && page.unnamedValidBits.isEmpty
             && page.raw(.swExitInfo1) == 0 && page.raw(.swExitInfo2) == 0
-    }
-
-    private static func code(of exit: Exit) -> ExitCode {
-        switch exit {
-        case .port: .ioio
-        case .memory(let access): access.isRead ? .mmioRead : .mmioWrite
-        }
     }
 
     /// A plain OUT has its data in RAX.

@@ -10,6 +10,8 @@ package enum Provenance: String, Sendable {
     case launch
     /// Taken from a kernel tracepoint.
     case tracepoint
+    /// Decrypted by the SEV firmware, as the guest's policy allows it.
+    case decrypted
 }
 
 /// Why a value cannot be had.

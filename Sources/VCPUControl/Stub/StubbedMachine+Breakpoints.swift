@@ -1,6 +1,14 @@
+/// An INT3 in the guest's code.
+struct PlantedBreakpoint {
+    /// What it replaces.
+    var byte: UInt8
+    /// The byte in RAM.
+    let physical: UInt64
+}
+
 // Breakpoints: INT3, written into the guest's code by the guest itself.
 extension StubbedMachine {
-    private static let breakpointOpcode: UInt8 = 0xcc
+    static let breakpointOpcode: UInt8 = 0xcc
 
     package func setBreakpoints(_ addresses: Set<GuestVirtualAddress>) throws(MachineError) {
         let new = Set(addresses.map(\.rawValue))
@@ -47,29 +55,39 @@ extension StubbedMachine {
             throw .refused(
                 "no breakpoint can be at \(place.hex): the debug stub cannot reach the address")
         }
-        planted[place] = byte
+        let physical = translate(address, on: number).value??.address.rawValue ?? place
+        planted[place] = PlantedBreakpoint(byte: byte, physical: physical)
     }
 
     /// Puts the guest's byte back.
     func lift(at place: UInt64, _ number: Int) throws(MachineError) {
-        guard let byte = planted.removeValue(forKey: place) else { return }
+        guard let byte = planted.removeValue(forKey: place)?.byte else { return }
         _ = try ask(.write(GuestVirtualAddress(place), [byte]), of: number)
     }
 
     /// A vCPU that stands behind an INT3 stands on what the INT3 replaces.
     func moveBack(_ number: Int, to place: UInt64) {
         guard let code = vcpus[number].report?.code else { return }
-        vcpus[number].report?.code = [planted[place] ?? Self.breakpointOpcode] + code
+        vcpus[number].report?.code = [planted[place]?.byte ?? Self.breakpointOpcode] + code
         vcpus[number].report?.registers[.rip] = place
     }
 
     /// Bytes of the guest as they are without the debugger.
     func overlaid(_ bytes: [UInt8], at start: UInt64) -> [UInt8] {
-        guard !planted.isEmpty else { return bytes }
+        overlaid(bytes, planted.map { ($0.key &- start, $0.value.byte) })
+    }
+
+    /// The same for an address in RAM.
+    func overlaid(_ bytes: [UInt8], atPhysical start: UInt64) -> [UInt8] {
+        overlaid(bytes, planted.values.map { ($0.physical &- start, $0.byte) })
+    }
+
+    private func overlaid(
+        _ bytes: [UInt8], _ originals: [(offset: UInt64, byte: UInt8)]
+    ) -> [UInt8] {
         var bytes = bytes
-        for (place, byte) in planted {
-            let offset = place &- start
-            if offset < UInt64(bytes.count) { bytes[Int(offset)] = byte }
+        for (offset, byte) in originals where offset < UInt64(bytes.count) {
+            bytes[Int(offset)] = byte
         }
         return bytes
     }

@@ -1,65 +1,98 @@
-/// Memory that the stub has read, as it is while no vCPU runs.
-struct StubMemoryCache {
-    /// Pieces of the guest's memory by their first address; `nil`: cannot be reached.
-    var pieces: [UInt64: [UInt8]?] = [:]
-    /// Bytes in a piece; a multiple of it is a page, and one command moves it.
-    static let size = 2048
+/// Private memory that was read, as it is while no vCPU runs.
+struct PrivateMemoryCache {
+    /// Pieces of the guest's memory by their first address.
+    var pieces: [UInt64: Reading<[UInt8]>] = [:]
+    /// Bytes in a piece; a multiple of it is a page, and one command of the stub moves it.
+    static let size: UInt64 = 2048
 }
 
-// Memory: the shared pages from outside, the private ones through the stub.
+// Memory: from outside where the host can, the private one else through the stub.
 extension StubbedMachine {
     package func read(
         _ address: GuestPhysicalAddress, count: Int, as view: MemoryView
     ) -> Reading<[UInt8]> {
-        if view != .private {
-            let outside = base.read(address, count: count, as: view)
-            if view == .shared || outside.value != nil || outside == .hidden(.unmapped) {
-                return outside
+        switch view {
+        case .private: return privateBytes(address.rawValue, count: count)
+        case .shared: return base.read(address, count: count, as: .shared)
+        case .asUsed:
+            let outside = base.read(address, count: count, as: .asUsed)
+            guard case .hidden(let reason) = outside, reason != .unmapped else { return outside }
+            return bytesAsUsed(address, count: count)
+        }
+    }
+
+    /// Page by page as the guest maps them now.
+    private func bytesAsUsed(_ address: GuestPhysicalAddress, count: Int) -> Reading<[UInt8]> {
+        var bytes: [UInt8] = []
+        var source = Provenance.direct
+        while bytes.count < count {
+            let next = GuestPhysicalAddress(address.rawValue &+ UInt64(bytes.count))
+            let size = min(count - bytes.count, 4096 - next.offset)
+            switch isPrivate(next.page) {
+            case .hidden(let reason): return .hidden(reason)
+            case .known(let isPrivate, _):
+                let part = read(next, count: size, as: isPrivate ? .private : .shared)
+                guard case .known(let content, let from) = part else { return part }
+                bytes += content
+                if isPrivate { source = from }
             }
         }
-        guard let number = anyStopped() else { return .hidden(isOver ? .protected : .running) }
-        // RAM is mapped to itself (DESIGN 3, guest contract).
-        guard let bytes = cached(GuestVirtualAddress(address.rawValue), count: count, number) else {
-            return .hidden(.unmapped)
-        }
-        return .known(bytes, from: .selfReport)
+        return .known(bytes, from: source)
     }
 
     package func write(
         _ bytes: [UInt8], to address: GuestPhysicalAddress, as view: MemoryView
     ) throws(MachineError) {
-        guard view == .private || base.read(address, count: bytes.count, as: view).value == nil
-        else { return try base.write(bytes, to: address, as: .shared) }
-        guard let number = anyStopped() else {
-            throw .refused(
-                "cannot write private memory at \(address.rawValue.hex): the debug stub does it,"
-                    + " and no vCPU is in it")
-        }
-        cache = StubMemoryCache()
-        var next = address.rawValue
-        for part in Self.parts(bytes) {
-            let place = GuestVirtualAddress(next)
-            guard try ask(.write(place, keepingBreakpoints(part, at: next)), of: number) else {
-                throw .refused("the debug stub cannot write at \(next.hex): it is not mapped")
+        switch view {
+        case .shared: return try base.write(bytes, to: address, as: .shared)
+        case .asUsed:
+            if base.read(address, count: bytes.count, as: .asUsed).value != nil {
+                return try base.write(bytes, to: address, as: .asUsed)
             }
-            next &+= UInt64(part.count)
+            switch isPrivate(address.page) {
+            case .known(true, _): break
+            case .known(false, _): return try base.write(bytes, to: address, as: .shared)
+            case .hidden:
+                // The stub writes as the guest would.
+                guard !decrypts else { throw unknownForm(address) }
+            }
+        case .private: break
         }
+        cache = PrivateMemoryCache()
+        let bytes = keepingBreakpoints(bytes, at: address.rawValue)
+        if decrypts { return try base.write(bytes, to: address, as: .private) }
+        try writeThroughStub(bytes, at: address.rawValue)
     }
 
-    private static func parts(_ bytes: [UInt8]) -> [[UInt8]] {
-        stride(from: 0, to: bytes.count, by: StubCommand.limit).map {
-            Array(bytes[$0..<min($0 + StubCommand.limit, bytes.count)])
+    private func unknownForm(_ address: GuestPhysicalAddress) -> MachineError {
+        .refused(
+            "cannot write at \(address.rawValue.hex): whether the guest has the page shared is known"
+                + " only while a vCPU is in the debug stub")
+    }
+
+    private func writeThroughStub(_ bytes: [UInt8], at start: UInt64) throws(MachineError) {
+        guard let number = anyStopped() else {
+            throw .refused(
+                "cannot write private memory at \(start.hex): the debug stub does it, and no vCPU"
+                    + " is in it")
+        }
+        for offset in stride(from: 0, to: bytes.count, by: StubCommand.limit) {
+            let part = Array(bytes[offset...].prefix(StubCommand.limit))
+            let place = start &+ UInt64(offset)
+            guard try ask(.write(GuestVirtualAddress(place), part), of: number) else {
+                throw .refused("the debug stub cannot write at \(place.hex): it is not mapped")
+            }
         }
     }
 
     /// Takes what a write puts below INT3s, which stay.
     private func keepingBreakpoints(_ bytes: [UInt8], at start: UInt64) -> [UInt8] {
         var bytes = bytes
-        for place in planted.keys {
-            let offset = place &- start
+        for (place, breakpoint) in planted {
+            let offset = breakpoint.physical &- start
             guard offset < UInt64(bytes.count) else { continue }
-            planted[place] = bytes[Int(offset)]
-            bytes[Int(offset)] = 0xcc
+            planted[place]?.byte = bytes[Int(offset)]
+            bytes[Int(offset)] = Self.breakpointOpcode
         }
         return bytes
     }
@@ -74,27 +107,36 @@ extension StubbedMachine {
             .map { overlaid($0, at: address.rawValue) }
     }
 
-    /// Reads in pieces that are kept until the guest runs.
-    func cached(
-        _ address: GuestVirtualAddress, count: Int, _ number: Int
-    ) -> [UInt8]? {
-        let size = UInt64(StubMemoryCache.size)
+    /// Private memory, read in pieces that are kept until the guest runs.
+    func privateBytes(_ address: UInt64, count: Int) -> Reading<[UInt8]> {
         var bytes: [UInt8] = []
-        var next = address.rawValue
+        var source = Provenance.selfReport
         while bytes.count < count {
-            let offset = Int(next % size)
-            guard let piece = piece(next - UInt64(offset), number) else { return nil }
-            bytes += piece[offset...].prefix(count - bytes.count)
-            next = next &- UInt64(offset) &+ size
+            let next = address &+ UInt64(bytes.count)
+            let offset = next % PrivateMemoryCache.size
+            guard case .known(let piece, let from) = piece(next - offset) else {
+                return piece(next - offset)
+            }
+            bytes += piece[Int(offset)...].prefix(count - bytes.count)
+            source = from
         }
-        return bytes
+        return .known(bytes, from: source)
     }
 
-    private func piece(_ start: UInt64, _ number: Int) -> [UInt8]? {
+    private func piece(_ start: UInt64) -> Reading<[UInt8]> {
         if let known = cache.pieces[start] { return known }
-        let bytes = try? fetch(GuestVirtualAddress(start), count: StubMemoryCache.size, number)
-        let piece = bytes.flatMap { $0 }
-        cache.pieces[start] = .some(piece)
+        let count = Int(PrivateMemoryCache.size)
+        let outside = base.read(GuestPhysicalAddress(start), count: count, as: .private)
+        var piece = outside.map { overlaid($0, atPhysical: start) }
+        if piece == .hidden(.protected) { piece = reportedPiece(start, count: count) }
+        cache.pieces[start] = piece
         return piece
+    }
+
+    /// What the stub says; RAM is mapped to itself (DESIGN 3, guest contract).
+    private func reportedPiece(_ start: UInt64, count: Int) -> Reading<[UInt8]> {
+        guard let number = anyStopped() else { return .hidden(isOver ? .protected : .running) }
+        let bytes = try? fetch(GuestVirtualAddress(start), count: count, number)
+        return bytes.flatMap { $0 }.map { .known($0, from: .selfReport) } ?? .hidden(.unmapped)
     }
 }

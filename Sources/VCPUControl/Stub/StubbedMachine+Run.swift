@@ -4,7 +4,7 @@ extension StubbedMachine {
         _ scope: RunScope, limit: UInt64
     ) throws(MachineError) -> (vcpu: Int, exit: VCPUExit) {
         if let exit = takeHeld(scope) { return note(exit) }
-        cache = StubMemoryCache()
+        cache = PrivateMemoryCache()
         switch scope {
         case .one(let number): return note(try step(try checked(number), limit))
         case .all: return note(try runFreely(limit))

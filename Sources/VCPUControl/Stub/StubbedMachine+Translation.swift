@@ -1,15 +1,17 @@
-// Address translation, by the tables of the launch.
+// Address translation, by the guest's page tables.
 extension StubbedMachine {
     package func translate(
         _ address: GuestVirtualAddress, on vcpu: Int
     ) -> Reading<Translation?> {
         guard vcpus.indices.contains(vcpu) else { return .hidden(.unmapped) }
-        guard let number = anyStopped(preferring: vcpu) else {
-            return .hidden(isOver ? .protected : .running)
-        }
-        // The guest's own tables need not be mapped to themselves, so they cannot be walked.
-        guard vcpus[number].report?.system.cr3 == stub.tables else { return .hidden(.protected) }
-        switch walk(address.rawValue, number) {
+        guard let number = anyStopped(preferring: vcpu),
+            let root = vcpus[number].report?.system.cr3
+        else { return .hidden(isOver ? .protected : .running) }
+        // vCPUs share the tables of the launch, but not those of their own.
+        guard root == stub.tables || number == vcpu else { return .hidden(.running) }
+        // Through the stub they cannot be walked: they need not be mapped to themselves.
+        guard root == stub.tables || decrypts else { return .hidden(.protected) }
+        switch walk(address.rawValue, root) {
         case .entry(let entry, let size):
             let frame = entry & Self.addressMask & ~encryption & ~(size - 1)
             let place = GuestPhysicalAddress(frame | address.rawValue & (size - 1))
@@ -23,11 +25,12 @@ extension StubbedMachine {
     package func isPrivate(_ page: GuestPhysicalAddress) -> Reading<Bool> {
         let outside = base.isPrivate(page)
         guard case .hidden(.protected) = outside else { return outside }
-        // RAM is mapped to itself: the C-bit of the mapping is how the guest uses the page.
-        switch translate(GuestVirtualAddress(page.rawValue), on: 0) {
-        case .known(let translation?, let source):
+        // Where RAM is mapped to itself, the C-bit of the mapping is how the guest uses the page.
+        switch translate(GuestVirtualAddress(page.rawValue), on: anyStopped() ?? 0) {
+        case .known(let translation?, let source) where translation.address == page:
             return .known(translation.isPrivate, from: source)
         case .known(nil, _): return .hidden(.unmapped)
+        case .known: return .hidden(.protected)
         case .hidden(let reason): return .hidden(reason)
         }
     }
@@ -43,15 +46,15 @@ extension StubbedMachine {
     }
 
     /// Four levels (APM volume 2, 5.3).
-    private func walk(_ address: UInt64, _ number: Int) -> WalkEnd {
+    private func walk(_ address: UInt64, _ root: UInt64) -> WalkEnd {
         guard Int64(bitPattern: address << 16) >> 16 == Int64(bitPattern: address) else {
             return .notMapped
         }
-        var table = stub.tables & Self.addressMask
+        var table = root & Self.addressMask & ~encryption
         for level in (0...3 as ClosedRange<UInt64>).reversed() {
             let shift = 12 + 9 * level
-            let place = GuestVirtualAddress(table + (address >> shift & 511) * 8)
-            guard let bytes = cached(place, count: 8, number) else { return .unreadable }
+            let place = table + (address >> shift & 511) * 8
+            guard let bytes = privateBytes(place, count: 8).value else { return .unreadable }
             let entry = UInt64(littleEndian: bytes)
             guard entry & 1 != 0 else { return .notMapped }
             let isLarge = entry & 0x80 != 0 && (level == 1 || level == 2)

@@ -13,11 +13,13 @@ package final class StubbedMachine: Machine {
     var held: [(vcpu: Int, exit: VCPUExit)] = []
     /// Where the vCPUs are to stop.
     var breakpoints: Set<UInt64> = []
-    /// What the INT3s in guest memory replace.
-    var planted: [UInt64: UInt8] = [:]
+    /// The INT3s in guest memory, by the address that the guest executes them at.
+    var planted: [UInt64: PlantedBreakpoint] = [:]
     /// Breakpoints on an LIDT that a vCPU went on from: none can be had there any more.
     var abandoned: Set<UInt64> = []
-    var cache = StubMemoryCache()
+    /// Whether the host can decrypt the guest's private memory, so that the stub need not be asked.
+    let decrypts: Bool
+    var cache = PrivateMemoryCache()
     /// Whether the VM is over: the stub answers no more.
     var isOver = false
 
@@ -37,6 +39,7 @@ package final class StubbedMachine: Machine {
         self.base = base
         self.stub = stub
         cBit = plan.cBit
+        decrypts = base.read(.init(0), count: 1, as: .private).value != nil
         vcpus = mailboxes.map { StubbedVCPU(mailbox: $0) }
         for number in vcpus.indices {
             if !base.traits.reportsExchanges { try post([StubCommand.trace], to: number) }
@@ -64,9 +67,12 @@ package final class StubbedMachine: Machine {
             "the guest can load its own IDT (\(places)): no stop comes from",
             "behind that LIDT, and an INT3 of the debugger there ends it",
         ]
-        return [
-            "registers and private memory only while a vCPU is in the stub",
-            "the stub's #VC handler is one step; only steps are counted",
+        let memory =
+            decrypts
+            ? ["registers only while the vCPU is in the stub"]
+            : ["registers and private memory only while a vCPU is in the stub"]
+        return memory + [
+            "the stub's #VC handler is one step; only steps are counted"
         ] + (stub.ownsIDT ? [] : loads)
     }
 

@@ -134,6 +134,64 @@ extension EncryptedVM {
     }
 }
 
+// Private memory after the launch, through the firmware; REFERENCE 5d.
+extension EncryptedVM {
+    /// Bytes that the engine works on at once.
+    private static let block: UInt64 = 16
+
+    /// What the guest sees in private memory.
+    ///
+    /// - Throws: `.refused` where the policy or the firmware does not allow it.
+    func decrypt(_ address: UInt64, count: Int) throws(KVMError) -> [UInt8] {
+        guard count > 0 else { return [] }
+        let blocks = try blocks(address, count)
+        let bytes = try decrypt(blocks)
+        return Array(bytes.dropFirst(Int(address - blocks.lowerBound)).prefix(count))
+    }
+
+    /// Makes the guest see these bytes in private memory.
+    ///
+    /// KVM 6.12 loses bytes of a write that is not aligned and crosses a block: whole ones are written.
+    func encrypt(_ bytes: [UInt8], at address: UInt64) throws(KVMError) {
+        guard !bytes.isEmpty else { return }
+        let blocks = try blocks(address, bytes.count)
+        var content = try decrypt(blocks)
+        let start = Int(address - blocks.lowerBound)
+        content.replaceSubrange(start..<start + bytes.count, with: bytes)
+        _ = try unsafe LentBytes.lend(content) { place throws(KVMError) in
+            var request = kvm_sev_dbg()
+            request.src_uaddr = UInt64(UInt(bitPattern: place))
+            request.dst_uaddr = userAddress(blocks)
+            request.len = UInt32(blocks.count)
+            try vm.encrypt(.debugEncrypt, request, firmware: firmware.number)
+        }
+    }
+
+    private func decrypt(_ blocks: Range<UInt64>) throws(KVMError) -> [UInt8] {
+        try unsafe LentBytes.lend([UInt8](repeating: 0, count: blocks.count)) {
+            place throws(KVMError) in
+            var request = kvm_sev_dbg()
+            request.src_uaddr = userAddress(blocks)
+            request.dst_uaddr = UInt64(UInt(bitPattern: place))
+            request.len = UInt32(blocks.count)
+            try vm.encrypt(.debugDecrypt, request, firmware: firmware.number)
+        }
+    }
+
+    private func userAddress(_ blocks: Range<UInt64>) -> UInt64 {
+        UInt64(UInt(bitPattern: unsafe memory.start)) + blocks.lowerBound
+    }
+
+    /// The blocks that have these bytes.
+    private func blocks(_ address: UInt64, _ count: Int) throws(KVMError) -> Range<UInt64> {
+        guard memory.contains(address, count: count), count <= EncryptedLaunch.longestUpdate else {
+            throw .lacks("the guest has no RAM behind all \(count) bytes at \(address.hex)")
+        }
+        let end = address + UInt64(count)
+        return address & ~(Self.block - 1)..<(end + Self.block - 1) & ~(Self.block - 1)
+    }
+}
+
 /// One vCPU of an encrypted VM, and what it waits for.
 final class EncryptedVCPU {
     enum Activity: Equatable {

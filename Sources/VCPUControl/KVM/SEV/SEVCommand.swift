@@ -1,6 +1,6 @@
 internal import SystemPackage
 
-/// The commands of `KVM_MEMORY_ENCRYPT_OP` that a launch uses (REFERENCE 5a).
+/// The commands of `KVM_MEMORY_ENCRYPT_OP` that a launch and a debugger use (REFERENCE 5a).
 package enum SEVCommand: UInt32, CaseIterable, Sendable {
     /// For VMs of the default type, as before Linux 6.10.
     case legacyInit = 1
@@ -10,6 +10,8 @@ package enum SEVCommand: UInt32, CaseIterable, Sendable {
     case launchMeasure = 6
     case launchFinish = 7
     case guestStatus = 16
+    case debugDecrypt = 17
+    case debugEncrypt = 18
     case initialize = 22
 
     /// The kernel's name.
@@ -22,6 +24,8 @@ package enum SEVCommand: UInt32, CaseIterable, Sendable {
         case .launchMeasure: "KVM_SEV_LAUNCH_MEASURE"
         case .launchFinish: "KVM_SEV_LAUNCH_FINISH"
         case .guestStatus: "KVM_SEV_GUEST_STATUS"
+        case .debugDecrypt: "KVM_SEV_DBG_DECRYPT"
+        case .debugEncrypt: "KVM_SEV_DBG_ENCRYPT"
         case .initialize: "KVM_SEV_INIT2"
         }
     }

@@ -54,7 +54,7 @@ extension SEVESMachine {
         _ exit: RequestSight.Exit, of number: Int
     ) -> (address: UInt64, sight: RequestSight)? {
         guard tracing == nil, !isExchanging(number) else { return nil }
-        for address in ghcbAddresses(of: number) {
+        for address in ghcbAddresses(of: number, asking: exit.code) {
             guard let page = sharedPage(address), let sight = RequestSight(page, exit) else {
                 continue
             }
@@ -63,22 +63,27 @@ extension SEVESMachine {
         return nil
     }
 
-    /// Where the GHCB of a vCPU may be, its own page first: KVM does not tell.
-    func ghcbAddresses(of number: Int) -> [UInt64] {
-        let pages = stride(
-            from: plan.setupPages.ghcbs.lowerBound, to: plan.setupPages.ghcbs.upperBound, by: 4096)
-        let own = pages.dropFirst(number).prefix(1)
-        let others = sharedPages.filter { !own.contains($0) }
-        return Array(own) + others.prefix(Self.longestSearch)
+    /// Where the GHCB of a vCPU may be that holds an exit code, for KVM does not tell.
+    ///
+    /// Its own page comes first, then what was shared at the launch, then all that the guest may
+    /// have shared since.
+    func ghcbAddresses(of number: Int, asking code: ExitCode) -> some Sequence<UInt64> {
+        let own = Self.pages(plan.setupPages.ghcbs).dropFirst(number).prefix(1)
+        let all = Self.pages(0..<plan.ramSize).prefix(Self.longestSearch)
+        return [Array(own), shared.flatMap(Self.pages), Array(all)].joined().lazy
+            .filter { [self] in asks(at: $0) == code }
     }
 
-    /// Pages that are looked through for one request.
-    private static let longestSearch = 1024
+    private static func pages(_ range: Range<UInt64>) -> [UInt64] {
+        Array(stride(from: range.lowerBound, to: range.upperBound, by: 4096))
+    }
 
-    private var sharedPages: [UInt64] {
-        shared.flatMap {
-            Array(stride(from: $0.lowerBound, to: $0.upperBound, by: 4096))
-        }
+    /// Pages that are looked through for one request: 1 GiB.
+    private static let longestSearch = 1 << 18
+
+    private func asks(at page: UInt64) -> ExitCode? {
+        vm.memory.read(page &+ UInt64(GHCBField.swExitCode.offset), count: 8)
+            .map { ExitCode(UInt64(littleEndian: $0)) }
     }
 
     func sharedPage(_ address: UInt64) -> GHCBPage? {

@@ -214,9 +214,8 @@ extension SEVESMachine {
         _ number: Int, _ termination: Termination, code: ExitCode? = nil
     ) -> VCPUExit {
         endAll()
-        let address = ghcbAddresses(of: number).first { address in
-            guard let page = sharedPage(address), let code else { return false }
-            return ExitCode(page.raw(.swExitCode)) == code
+        let address = code.flatMap { code in
+            ghcbAddresses(of: number, asking: code).first { _ in true }
         }
         let page = address.flatMap(sharedPage)
         let content = page.map { Exchange.Content.page(request: $0, response: nil) } ?? .noPage

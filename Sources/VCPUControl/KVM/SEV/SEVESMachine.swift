@@ -140,11 +140,20 @@ extension SEVESMachine {
     package func read(
         _ address: GuestPhysicalAddress, count: Int, as view: MemoryView
     ) -> Reading<[UInt8]> {
-        guard vm.memory.contains(address.rawValue, count: count) else { return .hidden(.unmapped) }
-        guard view != .private, isShared(address.rawValue, count: count),
-            let bytes = vm.memory.read(address.rawValue, count: count)
-        else { return .hidden(.protected) }
-        return .known(bytes, from: .direct)
+        guard let bytes = vm.memory.read(address.rawValue, count: count) else {
+            return .hidden(.unmapped)
+        }
+        switch view {
+        case .shared: return .known(bytes, from: .direct)
+        case .asUsed:
+            let isShared = isShared(address.rawValue, count: count)
+            return isShared ? .known(bytes, from: .direct) : .hidden(.protected)
+        case .private:
+            guard let plain = try? vm.decrypt(address.rawValue, count: count) else {
+                return .hidden(.protected)
+            }
+            return .known(plain, from: .decrypted)
+        }
     }
 
     package func write(
@@ -153,9 +162,18 @@ extension SEVESMachine {
         guard vm.memory.contains(address.rawValue, count: bytes.count) else {
             throw .noMemory(address, count: bytes.count)
         }
-        guard view != .private, isShared(address.rawValue, count: bytes.count),
-            vm.memory.write(bytes, to: address.rawValue)
-        else { throw EmulatedMachine.refusal("cannot write private memory") }
+        switch view {
+        case .shared: _ = vm.memory.write(bytes, to: address.rawValue)
+        case .asUsed:
+            guard isShared(address.rawValue, count: bytes.count) else {
+                throw EmulatedMachine.refusal("cannot write private memory")
+            }
+            _ = vm.memory.write(bytes, to: address.rawValue)
+        case .private:
+            do throws(KVMError) {
+                try vm.encrypt(bytes, at: address.rawValue)
+            } catch { throw .refused("cannot write private memory: \(error.message)") }
+        }
     }
 
     package func isPrivate(_ page: GuestPhysicalAddress) -> Reading<Bool> {

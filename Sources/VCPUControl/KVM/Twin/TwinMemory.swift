@@ -41,6 +41,33 @@ internal import Glibc
         }
     }
 
+    /// What the key makes of a range of the owner's addresses.
+    func decrypted(_ range: Range<UInt64>) -> [UInt8] {
+        let address = range.lowerBound - base
+        if let guest { return guest.read(address, count: range.count, as: .private) ?? [] }
+        return unsafe scrambled(
+            [UInt8](UnsafeRawBufferPointer(start: start + Int(address), count: range.count)),
+            at: address)
+    }
+
+    /// Puts bytes at the owner's address in the form that the key makes plain.
+    func encrypt(_ bytes: [UInt8], at address: UInt64) {
+        let address = address - base
+        _ = guest?.write(bytes, to: address, as: .private)
+        let form = guest?.read(address, count: bytes.count, as: .shared)
+        let content = form ?? scrambled(bytes, at: address)
+        unsafe (start + Int(address)).copyMemory(from: content, byteCount: content.count)
+    }
+
+    /// Bytes under the keystream of their place; twice is nothing.
+    private func scrambled(_ bytes: [UInt8], at address: UInt64) -> [UInt8] {
+        bytes.enumerated().map { position, byte in
+            let place = Int(address) + position
+            let word = GuestMemory.keystream(key, page: place >> 12, word: (place & 0xfff) >> 3)
+            return byte ^ UInt8(truncatingIfNeeded: word >> ((place & 7) * 8))
+        }
+    }
+
     /// What the emulator starts with: encrypted pages decrypted, the others shared.
     var regions: [LaunchPlan.Region] {
         (0..<Int(size >> 12)).compactMap { page in

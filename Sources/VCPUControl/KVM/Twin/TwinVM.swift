@@ -128,6 +128,8 @@ extension TwinVM {
             let place: UnsafeMutablePointer<kvm_sev_launch_measure> = unsafe try Self.place(command)
             unsafe try measure(&place.pointee)
         case .launchFinish: try finish()
+        case .debugDecrypt: try decrypt(try Self.data(command))
+        case .debugEncrypt: try encrypt(try Self.data(command))
         default:
             let place: UnsafeMutablePointer<kvm_sev_guest_status> = unsafe try Self.place(command)
             unsafe tellStatus(&place.pointee)
@@ -209,5 +211,35 @@ extension TwinVM {
     private func finish() throws(TwinFailure) {
         guard state == .secret else { throw .firmware(.invalidGuestState) }
         state = .running
+    }
+
+    private func decrypt(_ request: kvm_sev_dbg) throws(TwinFailure) {
+        let (memory, range) = try debugged(request.src_uaddr, request.len)
+        guard let place = unsafe UnsafeMutableRawPointer(bitPattern: UInt(request.dst_uaddr)) else {
+            throw .kvm(.invalidArgument)
+        }
+        let bytes = memory.decrypted(range)
+        unsafe place.copyMemory(from: bytes, byteCount: bytes.count)
+    }
+
+    private func encrypt(_ request: kvm_sev_dbg) throws(TwinFailure) {
+        let (memory, range) = try debugged(request.dst_uaddr, request.len)
+        guard let place = unsafe UnsafeRawPointer(bitPattern: UInt(request.src_uaddr)) else {
+            throw .kvm(.badAddress)
+        }
+        let buffer = unsafe UnsafeRawBufferPointer(start: place, count: Int(request.len))
+        memory.encrypt(unsafe [UInt8](buffer), at: range.lowerBound)
+    }
+
+    /// The guest's memory that a debugger may see, once it has a key.
+    private func debugged(
+        _ address: UInt64, _ count: UInt32
+    ) throws(TwinFailure) -> (TwinMemory, Range<UInt64>) {
+        let (end, overflow) = address.addingReportingOverflow(UInt64(count))
+        guard count > 0, !overflow else { throw .kvm(.invalidArgument) }
+        guard let memory, memory.contains(address..<end) else { throw .kvm(.badAddress) }
+        guard state != .uninitialized else { throw .firmware(.invalidGuestState) }
+        guard !policy.contains(.noDebug) else { throw .firmware(.policyFailure) }
+        return (memory, address..<end)
     }
 }

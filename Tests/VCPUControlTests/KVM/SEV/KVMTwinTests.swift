@@ -84,6 +84,29 @@ struct KVMTwinTests {
         #expect(try launch.state == 3)
     }
 
+    @Test("DBG_DECRYPT: for guests that have a key, and whose policy allows it")
+    func debugging() throws {
+        let launch = try TwinLaunch()
+        func refusal(_ count: UInt32 = 16) -> KVMError? {
+            launch.refusal { launch throws(KVMError) in _ = try launch.decrypt(count) }
+        }
+        #expect(refusal() == .refused(.debugDecrypt, .inappropriateIOCTLForDevice, .success))
+        try launch.initialize()
+        #expect(refusal() == Self.outOfOrder(.debugDecrypt))
+        launch.bytes = [UInt8](repeating: 0x5a, count: 0x2000)
+        try launch.start()
+        try launch.update(0, 0x2000)
+        #expect(try launch.decrypt(0x2000) == [UInt8](repeating: 0x5a, count: 0x2000))
+        #expect(refusal(0) == .refused(.debugDecrypt, .invalidArgument, .success))
+        #expect(refusal(0x2010) == .refused(.debugDecrypt, .badAddress, .success))
+        let closed = try TwinLaunch()
+        try closed.initialize()
+        try closed.start(policy: 5)
+        #expect(
+            closed.refusal { launch throws(KVMError) in _ = try launch.decrypt(16) }
+                == .refused(.debugDecrypt, .ioError, .policyFailure))
+    }
+
     @Test("LAUNCH_UPDATE_DATA: in units of 16 bytes, and the owner sees ciphertext behind it")
     func update() throws {
         let launch = try TwinLaunch()

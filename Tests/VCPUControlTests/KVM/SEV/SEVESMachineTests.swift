@@ -151,20 +151,50 @@ struct SEVESMachineTests {
         #expect(machine.registers(of: 0) == .hidden(.protected))
         #expect(machine.registers(of: 1) == .hidden(.unmapped))
         #expect(machine.translate(.init(0x10_0000), on: 0) == .hidden(.protected))
-        #expect(machine.read(.init(0x10_0000), count: 16, as: .shared) == .hidden(.protected))
+        #expect(machine.read(.init(0x10_0000), count: 16, as: .asUsed) == .hidden(.protected))
         #expect(machine.read(.init(1 << 40), count: 16, as: .shared) == .hidden(.unmapped))
         #expect(machine.isPrivate(.init(0x10_0000)) == .hidden(.protected))
         let ghcb = GuestPhysicalAddress(machine.plan.setupPages.ghcbs.lowerBound)
-        #expect(machine.read(ghcb, count: 16, as: .private) == .hidden(.protected))
-        try machine.write([1, 2], to: ghcb, as: .shared)
-        #expect(machine.read(ghcb, count: 2, as: .shared) == .known([1, 2], from: .direct))
+        try machine.write([1, 2], to: ghcb, as: .asUsed)
+        #expect(machine.read(ghcb, count: 2, as: .asUsed) == .known([1, 2], from: .direct))
         // One byte more belongs to a private page.
         let end = GuestPhysicalAddress(machine.plan.sharedRanges.last?.upperBound ?? 0)
-        #expect(machine.read(.init(end.rawValue - 1), count: 2, as: .shared) == .hidden(.protected))
-        #expect(throws: MachineError.self) { try machine.write([1], to: end, as: .shared) }
+        #expect(machine.read(.init(end.rawValue - 1), count: 2, as: .asUsed) == .hidden(.protected))
+        #expect(throws: MachineError.self) { try machine.write([1], to: end, as: .asUsed) }
         #expect(throws: MachineError.self) { try machine.setRegister(.rax, of: 0, to: 1) }
         #expect(throws: MachineError.self) { try machine.setBreakpoints([.init(1)]) }
         #expect(throws: MachineError.noSuchVCPU(1)) { try machine.complete(1, with: []) }
+    }
+
+    @Test("the firmware decrypts private memory, and encrypts what is written there, to the byte")
+    func decryption() throws {
+        let code: [UInt8] = Array(0..<64)
+        let machine = try Self.machine(GuestImage(flat: code, name: "bytes"))
+        let start = GuestPhysicalAddress(0x10_0000)
+        #expect(machine.read(start, count: 64, as: .private) == .known(code, from: .decrypted))
+        let ciphertext = machine.read(start, count: 64, as: .shared).value
+        #expect(ciphertext != nil && ciphertext != code)
+        // Across the border of a block of 16 bytes, and of a page.
+        for offset in [14, 0xffd] as [UInt64] {
+            let place = GuestPhysicalAddress(start.rawValue + offset)
+            let around = GuestPhysicalAddress(start.rawValue + offset - 4)
+            let before = try #require(machine.read(around, count: 13, as: .private).value)
+            try machine.write([0xa1, 0xa2, 0xa3, 0xa4, 0xa5], to: place, as: .private)
+            let after = before[..<4] + [0xa1, 0xa2, 0xa3, 0xa4, 0xa5] + before[9...]
+            #expect(machine.read(around, count: 13, as: .private).value == Array(after))
+        }
+        let top = GuestPhysicalAddress(machine.plan.ramSize - 1)
+        #expect(machine.read(top, count: 1, as: .private).value == [0])
+        #expect(machine.read(top, count: 2, as: .private) == .hidden(.unmapped))
+        #expect(throws: MachineError.self) { try machine.write([1, 2], to: top, as: .private) }
+    }
+
+    @Test("what is written to private memory is what the guest executes")
+    func encryption() throws {
+        let machine = try Self.machine(GuestImage(flat: [0xeb, 0xfe], name: "loop"))
+        #expect(try machine.run(.one(0), limit: 1000).exit == .limit)
+        try machine.write([0xf4], to: .init(0x10_0000), as: .private)
+        #expect(try machine.run(.one(0), limit: 1000).exit == .halt)
     }
 
     @Test("a vCPU that does not exit is interrupted, or comes back at the limit")

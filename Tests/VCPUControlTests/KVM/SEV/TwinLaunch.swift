@@ -53,6 +53,18 @@ final class TwinLaunch {
         try vm.encrypt(.launchUpdateData, request, firmware: firmware.number)
     }
 
+    /// Decrypts so many bytes of memory for a debugger.
+    func decrypt(_ count: UInt32) throws(KVMError) -> [UInt8] {
+        try unsafe LentBytes.lend([UInt8](repeating: 0, count: Int(count))) {
+            place throws(KVMError) in
+            var request = kvm_sev_dbg()
+            unsafe request.src_uaddr = UInt64(UInt(bitPattern: memory.start))
+            request.dst_uaddr = UInt64(UInt(bitPattern: place))
+            request.len = count
+            try vm.encrypt(.debugDecrypt, request, firmware: firmware.number)
+        }
+    }
+
     /// A command without a struct.
     func carryOut(_ command: SEVCommand) throws(KVMError) {
         unsafe try vm.encrypt(command, data: nil, firmware: firmware.number)

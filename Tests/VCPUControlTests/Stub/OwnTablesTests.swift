@@ -1,0 +1,88 @@
+import Testing
+
+@testable import VCPUControl
+
+@Suite("Through the stub: a guest with page tables of its own")
+struct OwnTablesTests {
+    /// Maps low addresses once more at `alias`, and the RAM at `ram` shared at `window`.
+    private static let program = GuestProgram { guest in
+        guest.append(0x0f, 0x20, 0xde)  // mov %cr3, %rsi
+        guest.append(0xbf, 0x00, 0x00, 0x20, 0x00)  // mov $0x200000, %edi
+        guest.append(0xb9, 0x00, 0x02, 0x00, 0x00, 0xf3, 0x48, 0xa5)  // mov $512, %ecx; rep movsq
+        guest.append(0x48, 0x8b, 0x04, 0x25, 0x00, 0x00, 0x20, 0x00)  // mov 0x200000, %rax
+        guest.append(0x48, 0x89, 0x04, 0x25, 0x08, 0x00, 0x20, 0x00)  // mov %rax, 0x200008
+        entry(&guest, at: 0x20_0010, 0x20_1003)
+        entry(&guest, at: 0x20_1000, 0x20_2003)
+        entry(&guest, at: 0x20_2008, 0x40_0083)
+        guest.append(0xb8, 0x00, 0x00, 0x20, 0x00, 0x0f, 0x22, 0xd8)  // mov $0x200000, %eax; to %cr3
+        guest.append(0x48, 0xb8, 0x00, 0x00, 0x20, 0x00, 0x00, 0x01, 0x00, 0x00)  // mov $window, %rax
+        guest.append(0x48, 0xc7, 0x00, 0x88, 0x77, 0x66, 0x55)  // movq $0x55667788, (%rax)
+        guest.append(0x48, 0x8d, 0x0d, 0x0f, 0x00, 0x00, 0x00)  // lea 1f(%rip), %rcx
+        guest.append(0x48, 0xba, 0, 0, 0, 0, 0x80, 0, 0, 0)  // mov $alias, %rdx
+        guest.append(0x48, 0x01, 0xd1, 0xff, 0xe1)  // add %rdx, %rcx; jmp *%rcx
+        guest.append(0x90, 0x90, 0x90)  // 1:
+    }
+
+    private static func entry(_ guest: inout GuestProgram, at place: UInt32, _ value: UInt32) {
+        guest.append(0x48, 0xc7, 0x04, 0x25)
+        for byte in place.littleEndianBytes + value.littleEndianBytes { guest.append(byte) }
+    }
+
+    private static let alias: UInt64 = 1 << 39
+    private static let window: UInt64 = 2 << 39 | 0x20_0000
+    private static let ram = GuestPhysicalAddress(0x40_0000)
+
+    /// The guest at its first instruction at the alias.
+    private static func launch(
+        _ make: (LaunchPlan) throws -> any Machine
+    ) throws -> (machine: StubbedMachine, driven: DrivenMachine) {
+        var options = LaunchOptions()
+        options.hasDebugStub = true
+        let plan = try LaunchPlan(program.image, options)
+        let machine = try StubbedMachine(try make(plan), plan)
+        let driven = DrivenMachine(machine)
+        for _ in 0..<2000 where try rip(machine) < alias && driven.end == nil { try driven.step() }
+        return (machine, driven)
+    }
+
+    private static func rip(_ machine: StubbedMachine) throws -> UInt64 {
+        try #require(machine.registers(of: 0).value)[.rip]
+    }
+
+    @Test("where the firmware decrypts, they are walked, and pages shared later are read")
+    func decrypted() throws {
+        let (machine, driven) = try Self.launch { try SEVESMachine.twin($0, isTraced: false) }
+        let rip = try Self.rip(machine)
+        #expect(rip > Self.alias)
+        let code = GuestPhysicalAddress(rip - Self.alias)
+        #expect(
+            machine.translate(.init(rip), on: 0)
+                == .known(Translation(address: code, isPrivate: true), from: .selfReport))
+        #expect(
+            machine.translate(.init(Self.window), on: 0)
+                == .known(Translation(address: Self.ram, isPrivate: false), from: .selfReport))
+        #expect(machine.translate(.init(3 << 39), on: 0) == .known(nil, from: .selfReport))
+        #expect(
+            machine.read(Self.ram, count: 4, as: .shared)
+                == .known([0x88, 0x77, 0x66, 0x55], from: .direct))
+        let nops = Reading.known([UInt8](repeating: 0x90, count: 3), from: .decrypted)
+        #expect(machine.read(code, count: 3, as: .private) == nops)
+        try machine.setBreakpoints([.init(rip + 1)])
+        #expect(machine.read(code, count: 3, as: .private) == nops)
+        #expect(machine.base.read(code, count: 3, as: .private).value == [0x90, 0xcc, 0x90])
+        try machine.write([0x66], to: .init(code.rawValue + 1), as: .private)
+        #expect(machine.base.read(code, count: 3, as: .private).value == [0x90, 0xcc, 0x90])
+        try driven.run()
+        #expect(driven.end == "breakpoint")
+        #expect(try Self.rip(machine) == rip + 1)
+        #expect(machine.read(code, count: 3, as: .private).value == [0x90, 0x66, 0x90])
+    }
+
+    @Test("where the stub alone reads private memory, they are not guessed at")
+    func reported() throws {
+        let (machine, _) = try Self.launch { try EmulatedMachine($0, visibility: .hardware) }
+        let rip = try Self.rip(machine)
+        #expect(rip > Self.alias)
+        #expect(machine.translate(.init(rip), on: 0) == .hidden(.protected))
+    }
+}
