@@ -175,6 +175,8 @@ enum observe_filter_kind {
     observe_filter_msr,
     /// A port access, on any KVM: the port, as code.
     observe_filter_port,
+    /// A VMGEXIT that KVM has answered, whatever it was.
+    observe_filter_answer,
     observe_filter_kinds,
 };
 

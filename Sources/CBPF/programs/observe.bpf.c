@@ -376,6 +376,24 @@ int stop_msr(struct bpf_raw_tracepoint_args *ctx)
     return 0;
 }
 
+SEC("raw_tp/kvm_vmgexit_exit")
+int stop_answered_page(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct observe_filter *wanted = filter(observe_filter_answer, ctx->args[0]);
+
+    if (wanted) stop(wanted, ctx->args[0]);
+    return 0;
+}
+
+SEC("raw_tp/kvm_vmgexit_msr_protocol_exit")
+int stop_answered_msr(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct observe_filter *wanted = filter(observe_filter_answer, ctx->args[0]);
+
+    if (wanted) stop(wanted, ctx->args[0]);
+    return 0;
+}
+
 SEC("raw_tp/kvm_pio")
 int stop_port(struct bpf_raw_tracepoint_args *ctx)
 {

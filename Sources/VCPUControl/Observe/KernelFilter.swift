@@ -9,6 +9,8 @@ package struct KernelFilter: Sendable, Equatable {
         case msr
         /// A port access, on any KVM.
         case port
+        /// A VMGEXIT that KVM has answered.
+        case answer
     }
 
     /// The bits of a word that must be equal, and their values.
@@ -35,11 +37,12 @@ package struct KernelFilter: Sendable, Equatable {
 
     var place: UInt32 { event.rawValue }
 
-    var program: String {
+    var programs: [String] {
         switch event {
-        case .page: "stop_page"
-        case .msr: "stop_msr"
-        case .port: "stop_port"
+        case .page: ["stop_page"]
+        case .msr: ["stop_msr"]
+        case .port: ["stop_port"]
+        case .answer: ["stop_answered_page", "stop_answered_msr"]
         }
     }
 

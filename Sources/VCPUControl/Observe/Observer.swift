@@ -129,7 +129,7 @@ extension Observer {
         for filter in filters {
             try object.setFilter(
                 filter.value(signal: signal, vcpu: vcpu), at: filter.place)
-            try object.attach(filter.program)
+            for program in filter.programs { try object.attach(program) }
         }
     }
 

@@ -85,6 +85,29 @@ struct ObserverTests {
     }
 
     @Test(
+        "own VMGEXITs are traced, and a signal comes behind the answer",
+        .enabled(if: bpfObstacle == nil, Comment(rawValue: bpfObstacle ?? "")))
+    func tracing() throws {
+        let tracing = try KernelTracing(ghcbVersion: 2, cBit: 51)
+        let signals = try PendingSignal(SIGURG)
+        try tracing.test("request_msr", arguments: [3, 0x80])
+        try tracing.test("stop_answered_msr", arguments: [3, 0x80])
+        #expect(signals.take())
+        #expect(tracing.takeExchanges(isOver: false).isEmpty && !signals.take())
+        try tracing.test("answer_msr", arguments: [3, 0x3081])
+        let exchange = try #require(tracing.takeExchanges(isOver: false).first)
+        #expect(exchange.vcpu == 3 && exchange.name == "HV_FT_REQ" && exchange.outcome == .ok)
+        // A request that KVM ends the VM for, without an answer.
+        try tracing.test("request_msr", arguments: [3, 0x10])
+        #expect(tracing.takeExchanges(isOver: false).isEmpty)
+        let last = try #require(tracing.takeExchanges(isOver: true).first)
+        guard case .terminated = last.outcome else {
+            Issue.record("not the end: \(last.outcome)")
+            return
+        }
+    }
+
+    @Test(
         "a VMGEXIT's page comes through the tracepoints' programs and the ring buffer whole",
         .enabled(if: bpfObstacle == nil, Comment(rawValue: bpfObstacle ?? "")))
     func page() throws {

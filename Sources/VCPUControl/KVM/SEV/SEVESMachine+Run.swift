@@ -75,7 +75,7 @@ extension SEVESMachine {
             return report(try exit.get(), of: number)
         } catch {
             if case .failed("KVM_RUN", _, let errno) = error {
-                if let exit = traced() { return exit }
+                if let exit = traced(isOver: true) { return exit }
                 return end(number, .runFailed(errno: errno.rawValue, Self.reason(errno, error)))
             }
             throw .refused(error.message)
@@ -115,19 +115,18 @@ extension SEVESMachine {
             vcpu.activity = .held
             return .apResetHold
         case .systemEvent(Self.sevTermination, let data):
-            return traced() ?? terminated(number, data)
+            return traced(isOver: true) ?? terminated(number, data)
         case .internalError(let suberror, let data):
-            return traced() ?? internalError(number, suberror, data)
+            return traced(isOver: true) ?? internalError(number, suberror, data)
         case .unknown(let reason): return .unknown(reason)
         default: return shutdown(number, exit)
         }
     }
 
     /// The exchange that is over, where somebody sees it.
-    private func traced() -> VCPUExit? {
-        guard let exchanges = tracing?.takeExchanges(), let last = exchanges.last else {
-            return nil
-        }
+    private func traced(isOver: Bool = false) -> VCPUExit? {
+        guard let exchanges = tracing?.takeExchanges(isOver: isOver), let last = exchanges.last
+        else { return nil }
         held += exchanges.dropFirst().map { ($0.vcpu, .vmgexit($0)) }
         if case .terminated = last.outcome { endAll() }
         return exchanges.first.map { .vmgexit($0) }

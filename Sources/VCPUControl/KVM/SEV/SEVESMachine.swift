@@ -11,6 +11,8 @@ internal import CKVM
     let interrupt: InterruptFlag
     /// Who sees the VMGEXITs that KVM answers by itself.
     let tracing: (any KVMTracing)?
+    /// Why nobody does.
+    private let tracingObstacle: String
     private let name: String
     /// What the plan shares, in ascending order.
     let shared: [Range<UInt64>]
@@ -25,13 +27,17 @@ internal import CKVM
     package convenience init(
         _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag()
     ) throws(MachineError) {
-        try self.init(plan, interrupt: interrupt, on: LinuxSyscalls(), name: "sev-es")
+        try self.init(plan, interrupt: interrupt, on: LinuxSyscalls(), name: "sev-es") {
+            vm throws(ObserveError) in
+            try KernelTracing(ghcbVersion: vm.facts.ghcbVersion, cBit: plan.cBit)
+        }
     }
 
     /// The same by other system calls.
     init(
         _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(),
-        on syscalls: any KVMSyscalls, tracing: (any KVMTracing)? = nil, name: String = "sev-es"
+        on syscalls: any KVMSyscalls, name: String = "sev-es",
+        tracing: (EncryptedVM) throws(ObserveError) -> (any KVMTracing)? = { _ in nil }
     ) throws(MachineError) {
         guard plan.vcpus.allSatisfy({ $0.ghcbMSR == nil }) else {
             throw .refused(
@@ -44,8 +50,14 @@ internal import CKVM
             self.vm = vm
         } catch { throw .refused("cannot launch an SEV-ES guest: \(error.message)") }
         (self.plan, self.interrupt, self.name) = (plan, interrupt, name)
-        self.tracing = tracing
         shared = plan.sharedRanges
+        do throws(ObserveError) {
+            self.tracing = try tracing(vm)
+            tracingObstacle = "nobody traces KVM"
+        } catch {
+            self.tracing = nil
+            tracingObstacle = error.message
+        }
     }
 
     /// The same machine on the emulator, by a kernel interface that is not the kernel's.
@@ -61,7 +73,8 @@ internal import CKVM
                 cBit: plan.cBit, isTraced: isTraced, hypervisor: plan.hypervisor,
                 faults: plan.hypervisorFaults, seed: seed))
         return try SEVESMachine(
-            plan, interrupt: interrupt, on: twin, tracing: isTraced ? twin : nil, name: "emulator")
+            plan, interrupt: interrupt, on: twin, name: "emulator",
+            tracing: { _ in isTraced ? twin : nil })
     }
 
     /// What a launch plan for this host needs: the position of the C-bit, and the highest GHCB
@@ -87,7 +100,11 @@ internal import CKVM
         var traits = MachineTraits(
             name: name, seesProtectedState: false, steps: false, countsInstructions: false,
             reportsExchanges: tracing != nil, presetsGHCB: false)
-        traits.facts = vm.facts.facts
+        let sight =
+            tracing == nil
+            ? "what the debug stub tells, and what comes to userspace: \(tracingObstacle)"
+            : "all, with their pages, by KVM's tracepoints"
+        traits.facts = vm.facts.facts + [MachineFact("VMGEXITs", sight)]
         return traits
     }
 

@@ -82,7 +82,7 @@ internal import SystemPackage
         unsafe linux.unmap(start, count: count)
     }
 
-    func takeExchanges() -> [Exchange] {
+    func takeExchanges(isOver: Bool) -> [Exchange] {
         files.values.flatMap { file in
             guard case .vm(let vm) = file else { return [Exchange]() }
             defer { vm.traced = [] }
