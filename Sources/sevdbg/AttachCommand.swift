@@ -21,6 +21,9 @@ struct AttachCommand: ParsableCommand {
     @Flag(help: "Stop nothing, ever.")
     var observe = false
 
+    @Option(help: "Which of the VMs of the process, where it has several: 0, 1, ….")
+    var vm: Int?
+
     @Option(help: "The vCPU that commands are about at first.")
     var vcpu = 0
 
@@ -37,6 +40,7 @@ struct AttachCommand: ParsableCommand {
         guard process > 0 else {
             throw ValidationError("\(process) is no process; give the number of the VMM's")
         }
+        if let vm, vm < 0 { throw ValidationError("--vm \(vm) is no number of a VM") }
         if !observe, seconds != nil || script.lint {
             throw ValidationError("--for and --lint are for --observe")
         }
@@ -51,13 +55,15 @@ struct AttachCommand: ParsableCommand {
     }
 
     private func control() -> ProgramStatus {
-        ControlRunner(process: process, vcpu: vcpu, script: script, interface: interface).run()
+        let target = ControlRunner.Target(
+            process: process, vm: vm, vcpu: vcpu, breakpoints: script.breakpoints)
+        return ControlRunner(target: target, script: script, interface: interface).run()
     }
 
     private func observation() -> ProgramStatus {
         do throws(InputError) {
             return ObserveRunner.run(
-                process, try Script.commands(of: script.sources), isJSON: script.json,
+                process, vm: vm, try Script.commands(of: script.sources), isJSON: script.json,
                 lints: script.lint, hasColor: interface.hasColor, seconds: seconds)
         } catch {
             StandardError.message(error.message)

@@ -2,8 +2,16 @@ import VCPUControl
 
 /// A session over the guest of a running VMM, from the command line's arguments to its end.
 struct ControlRunner {
-    var process: Int32
-    var vcpu: Int
+    /// What is attached to, and where it is to stop.
+    struct Target: Sendable {
+        var process: Int32
+        /// Which of its VMs; `nil` is the only one.
+        var vm: Int?
+        var vcpu: Int
+        var breakpoints: [String]
+    }
+
+    var target: Target
     var script: ScriptOptions
     var interface: InterfaceOptions
 
@@ -20,16 +28,14 @@ struct ControlRunner {
     }
 
     private func runTerminal() -> ProgramStatus? {
-        let (process, vcpu, breakpoints) = (process, vcpu, script.breakpoints)
-        return Interactive.run(interface.terminal()) {
-            try Self.makeSession(process, vcpu, breakpoints)
-        }
+        let target = target
+        return Interactive.run(interface.terminal()) { try target.makeSession() }
     }
 
     private func runBatch(_ commands: [ScriptCommand]) -> ProgramStatus {
         Interruption.catchSignals()
         do throws(SessionError) {
-            let session = try Self.makeSession(process, vcpu, script.breakpoints)
+            let session = try target.makeSession()
             var runner = BatchRunner(
                 session, isJSON: script.json, hasColor: !script.json && interface.hasColor)
             return runner.run(commands)
@@ -38,18 +44,17 @@ struct ControlRunner {
             return ProgramStatus(error)
         }
     }
+}
 
-    private static func makeSession(
-        _ process: Int32, _ vcpu: Int, _ breakpoints: [String]
-    ) throws(SessionError) -> Session {
+extension ControlRunner.Target {
+    fileprivate func makeSession() throws(SessionError) -> Session {
         let machine: ForeignMachine
         do throws(AttachError) {
-            machine = try ForeignMachine(process: process, interrupt: Interruption.flag)
+            machine = try ForeignMachine(process: process, vm: vm, interrupt: Interruption.flag)
         } catch { throw .machine(.refused(error.message)) }
-        let guest = AttachedGuest(
-            process: process, name: machine.process.name, memory: machine.map)
         return try Session(
-            attachedTo: guest, machine, vcpu: vcpu, breakpoints: breakpoints,
+            attachedTo: AttachedGuest(process: process, name: machine.process.name), machine,
+            vcpu: vcpu, breakpoints: breakpoints,
             interruptFlag: Interruption.flag)
     }
 }

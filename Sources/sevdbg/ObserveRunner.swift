@@ -16,6 +16,7 @@ struct ObserveRunner {
     ///
     /// - Parameters:
     ///   - pid: the VMM.
+    ///   - vm: which of its VMs; `nil` is the only one.
     ///   - commands: answered at the end; where there are some, no tables are shown before.
     ///   - isJSON: whether events are JSON lines.
     ///   - lints: whether errors that the lint rules find count for the status.
@@ -23,11 +24,11 @@ struct ObserveRunner {
     ///   - seconds: when to end; `nil` with commands is at once.
     /// - Returns: the program's status, after a message where it is not `ok`.
     static func run(
-        _ pid: Int32, _ commands: [ScriptCommand], isJSON: Bool, lints: Bool, hasColor: Bool,
-        seconds: Double?
+        _ pid: Int32, vm: Int?, _ commands: [ScriptCommand], isJSON: Bool, lints: Bool,
+        hasColor: Bool, seconds: Double?
     ) -> ProgramStatus {
         do throws(ObserveError) {
-            var runner = ObserveRunner(try observer(pid), commands, isJSON, hasColor)
+            var runner = ObserveRunner(try observer(pid, vm), commands, isJSON, hasColor)
             let succeeded = runner.run(seconds: seconds)
             guard succeeded else { return .commandFailed }
             return lints && runner.hasErrors ? .lintFailed : .ok
@@ -38,9 +39,9 @@ struct ObserveRunner {
     }
 
     /// BPF where it is to be had, else samples.
-    private static func observer(_ pid: Int32) throws(ObserveError) -> any VMObserver {
+    private static func observer(_ pid: Int32, _ vm: Int?) throws(ObserveError) -> any VMObserver {
         do throws(ObserveError) {
-            return try Observer(pid)
+            return try Observer(pid, vm: vm)
         } catch {
             guard case .noBPF(let reason) = error else { throw error }
             return try RunSampler(pid, because: reason)

@@ -246,6 +246,61 @@ struct AttachTests {
         #expect(bytes.indices.allSatisfy { bytes[$0] == UInt8(truncatingIfNeeded: $0) })
     }
 
+    /// Why KVM's memory slots cannot be had here.
+    static let bpfObstacle: String? = {
+        do throws(ObserveError) {
+            _ = try VMInspector(of: getpid())
+            return nil
+        } catch { return error.message }
+    }()
+
+    @Test(
+        "guest memory is where KVM's memory slots are",
+        .enabled(if: bpfObstacle == nil, Comment(rawValue: bpfObstacle ?? "")))
+    func memorySlots() throws {
+        let vmm = try StrictVMM()
+        let slot = try #require(VMInspector(of: vmm.number).vms().first?.slots.value?.first)
+        let run = try Self.attach(vmm, "info memory", "x/4xb 0x10000")
+        let lines = run.output.split(separator: "\n")
+        #expect(lines.dropFirst().first == "Guest memory by: KVM's memory slots, as they are now")
+        #expect(
+            lines.contains {
+                $0.hasSuffix("  at 0x\(String(slot.hostAddress, radix: 16)) of the VMM")
+            })
+        #expect(run.output.contains("0xb9\t0x08\t0x00\t0x00"))
+        try Self.expectUndisturbed(vmm)
+    }
+
+    @Test(
+        "of several VMs one is chosen, and the others run on",
+        .enabled(if: bpfObstacle == nil, Comment(rawValue: bpfObstacle ?? "")))
+    func severalVMs() throws {
+        let vmm = try StrictVMM(["--two-vms"])
+        for arguments in [[], ["--vm", "2"], ["--observe"]] {
+            let run = try ProgramRun(["attach", "\(vmm.number)", "-e", "vcpu"] + arguments)
+            #expect(run.status == 5)
+            #expect(run.errors.contains("say which with --vm N: 0 (descriptor "))
+            #expect(run.errors.contains(", 1 vCPU, 2048 KiB of memory); 1 (descriptor "))
+        }
+        var places: Set<Substring> = []
+        for number in 0..<2 {
+            let run = try ProgramRun(
+                ["attach", "\(vmm.number)", "--vm", "\(number)", "-e", "stepi 300"]
+                    + ["-e", "info memory"])
+            #expect(run.status == 0)
+            #expect(
+                run.output.hasPrefix("[attached to strict-vmm (process \(vmm.number)): 1 vCPU]"))
+            let place = run.output.split(separator: "\n").first { $0.hasPrefix("0x0000") }
+            places.insert(try #require(place))
+        }
+        #expect(places.count == 2)
+        let observed = try ProgramRun(
+            ["attach", "\(vmm.number)", "--observe", "--vm", "1", "--json", "-e", "info exits"])
+        #expect(observed.status == 0)
+        #expect(observed.output.split(separator: "\n").count { $0.contains(#""vcpu":1"#) } == 0)
+        try Self.expectUndisturbed(vmm)
+    }
+
     @Test("a VMM under seccomp is left alone, and what is needed is said")
     func seccomp() throws {
         let vmm = try StrictVMM(["--seccomp"])

@@ -1,12 +1,13 @@
 // A VMM that checks itself: every exit, every answer, every register, every return of KVM_RUN.
 //
-//     strict-vmm [--tick MILLISECONDS | --seccomp]
+//     strict-vmm [--tick MILLISECONDS | --seccomp | --two-vms]
 //
 // Two vCPUs, each on a thread of its own. A guest folds all its registers, a word of memory and what
 // the VMM answers into a sum, and gives it out with each round; the VMM computes the same sum. Runs
 // until SIGTERM, then prints a line of totals and exits with 0, or with 1 after an irregularity.
 // SIGUSR1 prints the totals and goes on. With --tick both vCPU threads get a signal every so often:
-// each has to arrive, and only such a signal may make KVM_RUN return EINTR.
+// each has to arrive, and only such a signal may make KVM_RUN return EINTR. With --two-vms each vCPU
+// is number 0 of a VM of its own.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +71,6 @@ struct vcpu {
 };
 
 static struct vcpu vcpus[VCPUS];
-static uint8_t *ram;
 static atomic_int stopping;
 static _Thread_local struct vcpu *self;
 
@@ -170,10 +170,11 @@ static void set_cpuid(int kvm, int vcpu) {
     free(cpuid);
 }
 
-static void make_vcpu(int kvm, int vm, int number, size_t run_size) {
+static void make_vcpu(int kvm, int vm, int number, int id) {
+    size_t run_size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
     struct vcpu *v = &vcpus[number];
     v->number = number;
-    if ((v->fd = ioctl(vm, KVM_CREATE_VCPU, number)) < 0) fail("KVM_CREATE_VCPU");
+    if ((v->fd = ioctl(vm, KVM_CREATE_VCPU, id)) < 0) fail("KVM_CREATE_VCPU");
     set_cpuid(kvm, v->fd);
     v->run = mmap(0, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
     if (v->run == MAP_FAILED) fail("mmap of the vCPU");
@@ -196,12 +197,10 @@ static void make_vcpu(int kvm, int vm, int number, size_t run_size) {
     if (ioctl(v->fd, KVM_SET_REGS, &r)) fail("KVM_SET_REGS");
 }
 
-static void make_vm(void) {
-    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-    if (kvm < 0) fail("/dev/kvm");
+static int make_vm(int kvm) {
     int vm = ioctl(kvm, KVM_CREATE_VM, 0);
     if (vm < 0) fail("KVM_CREATE_VM");
-    ram = mmap(0, RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint8_t *ram = mmap(0, RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct kvm_userspace_memory_region region = {.memory_size = RAM, .userspace_addr = (uintptr_t)ram};
     if (ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region)) fail("KVM_SET_USER_MEMORY_REGION");
     uint64_t *tables = (uint64_t *)(ram + TABLES);
@@ -209,7 +208,16 @@ static void make_vm(void) {
     tables[512] = (TABLES + 0x2000) | 3;
     for (int i = 0; i < 512; i++) tables[1024 + i] = (uint64_t)i << 21 | 0x83;
     memcpy(ram + CODE, guest, sizeof guest);
-    for (int i = 0; i < VCPUS; i++) make_vcpu(kvm, vm, i, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0));
+    return vm;
+}
+
+static void make_vms(int count) {
+    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = -1;
+    if (kvm < 0) fail("/dev/kvm");
+    for (int i = 0; i < VCPUS; i++) {
+        if (i < count) vm = make_vm(kvm);
+        make_vcpu(kvm, vm, i, i % (VCPUS / count));
+    }
 }
 
 static int report(uint64_t ticks) {
@@ -252,7 +260,7 @@ int main(int count, char **arguments) {
     sigaddset(&waited, SIGTERM);
     sigaddset(&waited, SIGUSR1);
     sigprocmask(SIG_SETMASK, &waited, 0);
-    make_vm();
+    make_vms(count == 2 && !strcmp(arguments[1], "--two-vms") ? 2 : 1);
     for (int i = 0; i < VCPUS; i++) pthread_create(&vcpus[i].thread, 0, serve, &vcpus[i]);
     printf("running\n");
     fflush(stdout);

@@ -138,7 +138,7 @@ wanted:         .quad 0                 // signals that end KVM_RUN: neither blo
 interrupting:   .long 0                 // the tracer is about to interrupt the thread
 debugging:      .long 0                 // guest debug is on, or about to be
 completing:     .long 0                 // immediate_exit is the tracer's
-owner:          .long 0                 // the number of the vCPU
+owner:          .long 0                 // the descriptor of the vCPU
 scratch:        .quad 0                 // memory for arguments, mapped beside this page
 no_debug:       .fill 72, 1, 0          // struct kvm_guest_debug
 

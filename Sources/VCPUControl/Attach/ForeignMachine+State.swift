@@ -130,7 +130,8 @@ extension ForeignMachine {
     package func read(
         _ address: GuestPhysicalAddress, count: Int, as view: MemoryView
     ) -> Reading<[UInt8]> {
-        let place = GuestExtent.host(of: address.rawValue, count: count, in: map.slots)
+        if isProtected, view != .shared { return .hidden(.protected) }
+        let place = GuestExtent.host(of: address.rawValue, count: count, in: guestMemory.slots)
         guard let place, let bytes = memory.read(place, count: count) else {
             return .hidden(.unlocated)
         }
@@ -140,7 +141,11 @@ extension ForeignMachine {
     package func write(
         _ bytes: [UInt8], to address: GuestPhysicalAddress, as view: MemoryView
     ) throws(MachineError) {
-        let place = GuestExtent.host(of: address.rawValue, count: bytes.count, in: map.slots)
+        if isProtected, view != .shared {
+            throw .refused("cannot write: SEV-ES keeps the guest's private memory from the host")
+        }
+        let place = GuestExtent.host(
+            of: address.rawValue, count: bytes.count, in: guestMemory.slots)
         guard let place, memory.write(bytes, to: place) else {
             throw .noMemory(address, count: bytes.count)
         }
@@ -148,7 +153,7 @@ extension ForeignMachine {
 
     package func isPrivate(_ page: GuestPhysicalAddress) -> Reading<Bool> {
         if isProtected { return .hidden(.protected) }
-        let place = GuestExtent.host(of: page.rawValue, in: map.slots)
+        let place = GuestExtent.host(of: page.rawValue, in: guestMemory.slots)
         return place == nil ? .hidden(.unlocated) : .known(false, from: .direct)
     }
 }

@@ -11,7 +11,12 @@ package final class ForeignMachine: Machine {
     let memory: ForeignMemory
     /// The process as it was found.
     package let process: ForeignProcess
-    package private(set) var map = GuestMemoryMap()
+    /// What the host's kernel knows of the VM.
+    let host: KernelView
+    /// Where guest memory lies by what was found at attach, for a host that does not say.
+    private(set) var foundMemory = GuestMemoryMap()
+    /// What the tracer has been told of it.
+    var tracerSlots: [GuestExtent] = []
     /// Whether KVM refuses to show the registers: SEV-ES.
     let isProtected: Bool
     /// Whether KVM knows MSR 0xC0010130 for this VM.
@@ -28,6 +33,7 @@ package final class ForeignMachine: Machine {
     struct Cache {
         var system: [Int: SystemRegisters] = [:]
         var pages: [Page: UInt64?] = [:]
+        var memory: GuestMemoryMap?
 
         struct Page: Hashable {
             var vcpu: Int
@@ -39,15 +45,19 @@ package final class ForeignMachine: Machine {
     ///
     /// - Parameters:
     ///   - number: the process of the VMM.
+    ///   - vm: which of its VMs; `nil` is the only one.
     ///   - program: the file of this program, executed again as the tracer.
-    ///   - map: where guest memory lies, where that is known exactly.
     ///   - interrupt: raised to stop a run.
     /// - Throws: why the process cannot be attached to, and what would help.
     package init(
-        process number: Int32, program: String = "/proc/self/exe", map: GuestMemoryMap? = nil,
+        process number: Int32, vm: Int? = nil, program: String = "/proc/self/exe",
         interrupt: InterruptFlag = InterruptFlag()
     ) throws(AttachError) {
-        process = try Self.inspect(number)
+        var process = try Self.inspect(number)
+        host = try KernelView(of: process, vm: vm)
+        process.vcpus = host.vcpus(of: process)
+        guard !process.vcpus.isEmpty else { throw .noVM(number, name: process.name) }
+        self.process = process
         memory = ForeignMemory(process: number)
         client = try TracerClient(program: program)
         self.interrupt = interrupt
@@ -65,8 +75,8 @@ package final class ForeignMachine: Machine {
             isProtected = true
         }
         readsGHCB = modelSpecificRegister(Self.ghcbMSR, of: 0).value != nil
-        self.map = map ?? findMemory()
-        client.send(.memory(self.map.slots))
+        if host.limit != nil { foundMemory = findMemory() }
+        _ = guestMemory
     }
 
     /// A tracer whose debugger was killed is given a second to leave.

@@ -36,6 +36,8 @@ package struct ForeignProcess: Sendable, Equatable {
     package var name: String
     /// In the order of their numbers.
     package var vcpus: [ForeignVCPU]
+    /// The number of its VMs, as far as descriptors of them are open.
+    package var vms: Int
     package var mappings: [ForeignMapping]
 }
 
@@ -44,8 +46,6 @@ package enum AttachError: Error, Sendable, Equatable {
     case noProcess(Int32)
     /// The process has no descriptor of a KVM VM with vCPUs.
     case noVM(Int32, name: String)
-    /// It has several VMs; sevdbg debugs one.
-    case severalVMs(Int32, count: Int)
     case is32Bit(Int32, name: String)
     case seccomp(Int32, name: String)
     case traced(Int32, name: String, by: Int32)
@@ -61,9 +61,6 @@ package enum AttachError: Error, Sendable, Equatable {
         case .noVM(let number, let name):
             "process \(number) (\(name)) runs no KVM VM: none of its descriptors is"
                 + " anon_inode:kvm-vcpu; give the process of the VMM itself"
-        case .severalVMs(let number, let count):
-            "process \(number) runs \(count) KVM VMs at once, and their vCPUs cannot be told apart"
-                + " from outside; attach to a process with one VM"
         case .is32Bit(let number, let name):
             "process \(number) (\(name)) is a 32-bit program: sevdbg injects 64-bit system calls;"
                 + " use a 64-bit VMM"

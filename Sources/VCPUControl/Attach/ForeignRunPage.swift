@@ -28,6 +28,13 @@ internal import CKVM
         set { unsafe run.pointee.kvm_valid_regs = newValue }
     }
 
+    /// A byte that neither KVM nor VMMs use: the last of `padding1`.
+    var unused: UInt8 {
+        get { unsafe run.pointee.padding1.5 }
+        set { unsafe run.pointee.padding1.5 = newValue }
+    }
+    static let unusedOffset: UInt64 = 7
+
     /// KVM_RUN completes what the last exit left open, and comes back with EINTR.
     var immediateExit: Bool {
         get { unsafe run.pointee.immediate_exit != 0 }

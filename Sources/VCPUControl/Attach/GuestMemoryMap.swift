@@ -2,7 +2,7 @@
 package struct GuestMemoryMap: Sendable, Equatable {
     package enum Origin: String, Sendable {
         /// KVM's own list of memory slots.
-        case slots = "KVM's memory slots"
+        case slots = "KVM's memory slots, as they are now"
         /// The one mapping of the VMM in which the guest's page tables say what KVM says.
         case pageTables = "a mapping of the VMM whose page tables agree with KVM_TRANSLATE"
         /// The one mapping of the VMM in which the guest's GDT says what KVM says of CS.
@@ -12,9 +12,24 @@ package struct GuestMemoryMap: Sendable, Equatable {
 
     package var slots: [GuestExtent] = []
     package var origin = Origin.unknown
+    /// Why it is not all that KVM knows; `nil` where it is.
+    package var limit: String?
 
-    package init(slots: [GuestExtent] = [], origin: Origin = .unknown) {
-        (self.slots, self.origin) = (slots, origin)
+    package init(slots: [GuestExtent] = [], origin: Origin = .unknown, limit: String? = nil) {
+        (self.slots, self.origin, self.limit) = (slots, origin, limit)
+    }
+
+    /// KVM's own list; `nil` where it cannot be had.
+    ///
+    /// Memory that only system management mode sees is left out, and what may be in a guest_memfd
+    /// rather than where the slot says.
+    init?(_ vm: ObservedVM) {
+        guard let slots = vm.slots.value else { return nil }
+        let extents = slots.filter { $0.addressSpace == 0 && !$0.flags.contains(.guestMemory) }
+            .map { GuestExtent(guest: $0.start.rawValue, host: $0.hostAddress, size: $0.size) }
+        self.init(
+            slots: extents, origin: .slots,
+            limit: vm.hasMoreSlots ? "the VM has more slots than can be read" : nil)
     }
 
     /// Mappings smaller than this are no guest memory.

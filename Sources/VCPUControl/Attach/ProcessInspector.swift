@@ -18,11 +18,9 @@ struct ProcessInspector {
         let vcpus = links.compactMap { vcpu($0.number, $0.target, mappings) }
             .sorted { $0.number < $1.number }
         guard !vcpus.isEmpty else { throw .noVM(process, name: name) }
-        guard Set(vcpus.map(\.number)).count == vcpus.count, vms <= 1 else {
-            throw .severalVMs(process, count: max(vms, 2))
-        }
         try requireTraceable(status, name)
-        return ForeignProcess(number: process, name: name, vcpus: vcpus, mappings: mappings)
+        return ForeignProcess(
+            number: process, name: name, vcpus: vcpus, vms: vms, mappings: mappings)
     }
 
     private func requireTraceable(
@@ -87,7 +85,9 @@ struct ProcessInspector {
         _ descriptor: Int32, _ target: String, _ mappings: [ForeignMapping]
     ) -> ForeignVCPU? {
         guard case .vcpu(let number) = KVMFile(target) else { return nil }
-        let run = mappings.first { $0.name == target }
+        let places = mappings.filter { $0.name == target }
+        // VMs in the same process have vCPUs with the same names.
+        let run = places.count < 2 ? places.first : runPlace(of: descriptor, among: places)
         return ForeignVCPU(
             number: number, descriptor: descriptor, run: run?.range.lowerBound ?? 0,
             runSize: UInt64(run?.range.count ?? 0))

@@ -54,8 +54,8 @@ final class ProcessMemory {
 
 /// Pages that a tracer left in a VMM when it was killed.
 struct Leftover: Equatable {
-    /// The number of the vCPU whose thread executed the code.
-    var owner: Int
+    /// The descriptor of the vCPU whose thread executed the code: numbers are a VM's, not the VMM's.
+    var owner: Int32
     var code: UInt64
     var scratch: UInt64
 }
@@ -78,7 +78,8 @@ extension ProcessMemory {
         else { return nil }
         let data = ForeignMachine.value(
             of: Array(bytes.dropFirst(layout.data)), ckvm_attach_stub())
-        return Leftover(owner: Int(data.owner), code: page, scratch: data.scratch)
+        return Leftover(
+            owner: Int32(truncatingIfNeeded: data.owner), code: page, scratch: data.scratch)
     }
 }
 

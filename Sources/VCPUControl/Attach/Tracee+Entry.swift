@@ -35,7 +35,7 @@ extension Tracee {
             r10: vmm.r10, r8: vmm.r8, r9: vmm.r9, rbx: vmm.rbx, rbp: vmm.rbp, r12: vmm.r12,
             r13: vmm.r13, r14: vmm.r14, r15: vmm.r15, kvm_run: vcpu.run,
             valid_regs: page.validRegisters, mask: mask, wanted: ~(mask | ignored),
-            interrupting: 1, debugging: 0, completing: 0, owner: UInt32(vcpu.number),
+            interrupting: 1, debugging: 0, completing: 0, owner: UInt32(vcpu.descriptor),
             scratch: scratch)
     }
 

@@ -65,7 +65,7 @@ final class Tracee {
     init(thread: Int32, vcpu: ForeignVCPU, page: ForeignRunPage, target: Tracer.Target) {
         (self.thread, self.vcpu, self.page) = (thread, vcpu, page)
         (memory, cave, ignored) = (target.memory, target.cave, target.ignored)
-        leftover = target.leftovers.first { $0.owner == vcpu.number }
+        leftover = target.leftovers.first { $0.owner == vcpu.descriptor }
     }
 
     static let runRequest: UInt64 = 0xae80

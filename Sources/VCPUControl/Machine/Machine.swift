@@ -182,6 +182,9 @@ package protocol Machine: AnyObject {
     func setModelSpecificRegister(_ number: UInt32, of vcpu: Int, to value: UInt64)
         throws(MachineError)
 
+    /// Where the memory of the guest of a foreign VMM lies.
+    var guestMemory: GuestMemoryMap { get }
+
     /// Leaves a VM that lives on without sevdbg; one that does not ends with its object.
     func leave()
 }
@@ -204,6 +207,8 @@ extension Machine {
     ) throws(MachineError) {
         throw .refused("MSR \(number.hex) cannot be set on \(traits.name)")
     }
+
+    package var guestMemory: GuestMemoryMap { GuestMemoryMap() }
 
     package func leave() {}
 }

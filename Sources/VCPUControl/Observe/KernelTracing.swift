@@ -18,7 +18,7 @@ final class KernelTracing: KVMTracing {
     ///
     /// - Throws: `noBPF` where the kernel does not let.
     init(ghcbVersion: Int, cBit: Int) throws(ObserveError) {
-        let own = try VMInspector.vms(of: getpid())
+        let own = try VMInspector(of: getpid()).vms()
         let constants = observe_constants(
             tgid: own.lazy.compactMap(\.process).first ?? UInt32(getpid()),
             is_svm: UInt32(cbpf_has_svm()), thread_mask: Self.threads - 1)

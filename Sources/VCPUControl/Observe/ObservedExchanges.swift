@@ -9,8 +9,8 @@ struct ObservedExchanges {
 
     var unjoined: Int { joiner.unjoined }
 
-    init(_ vms: [ObservedVM]) {
-        let version = vms.lazy.compactMap { $0.sev?.ghcbVersion }.first ?? 2
+    init(_ vm: ObservedVM) {
+        let version = vm.sev?.ghcbVersion ?? 2
         let cBit = Int(cbpf_c_bit())
         joiner = ExchangeJoiner(ghcbVersion: version, cBit: cBit)
         let model = HypervisorModel(ghcbVersion: version, cBit: cBit, vcpus: 1)

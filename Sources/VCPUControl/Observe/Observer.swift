@@ -13,7 +13,9 @@ package final class Observer: VMObserver {
     private let object: BPFObject
     private var ring: BPFRing
     private let counters: UInt32
-    private let vcpuOfThread: [UInt32: Int]
+    private let inspector: VMInspector
+    private let vm: ObservedVM
+    private var vmThreads: ObservedThreads
     private var exchanges: ObservedExchanges
     private var sampling = ProgramSampling()
     private let clock = ContinuousClock()
@@ -21,21 +23,26 @@ package final class Observer: VMObserver {
 
     /// Starts to watch a process.
     ///
-    /// - Throws: `noBPF` where a `RunSampler` may do.
-    package init(_ pid: Int32) throws(ObserveError) {
+    /// - Parameters:
+    ///   - pid: the VMM.
+    ///   - number: which of its VMs; `nil` is the only one.
+    /// - Throws: `noBPF` where a `RunSampler` may do, `severalVMs` where it is not clear which.
+    package init(_ pid: Int32, vm number: Int? = nil) throws(ObserveError) {
         let process = try VMMProcess(pid)
         descriptor = try ProcessDescriptor(pid)
-        let vms = try VMInspector.vms(of: pid)
+        inspector = try VMInspector(of: pid)
+        vm = try inspector.choose(number)
+        let vms = try inspector.vms()
         counters = Self.counters(for: vms)
         let constants = observe_constants(
-            tgid: vms.lazy.compactMap(\.process).first ?? UInt32(pid),
+            tgid: vm.process ?? UInt32(pid),
             is_svm: UInt32(cbpf_has_svm()), thread_mask: counters - 1)
         object = try BPFObject(.observe, constants, threads: counters)
         for program in Self.programs { try object.attach(program) }
         ring = try object.ring()
-        start = ObserveStart(process: pid, name: process.name, vms: vms)
-        vcpuOfThread = Self.threads(of: vms)
-        exchanges = ObservedExchanges(vms)
+        start = ObserveStart(process: pid, name: process.name, vms: [vm])
+        vmThreads = ObservedThreads(vm, inspector, isOnly: vms.count == 1)
+        exchanges = ObservedExchanges(vm)
         beginning = clock.now
     }
 
@@ -52,13 +59,6 @@ package final class Observer: VMObserver {
         return count
     }
 
-    private static func threads(of vms: [ObservedVM]) -> [UInt32: Int] {
-        let pairs = vms.flatMap(\.vcpus).compactMap { vcpu in
-            vcpu.thread.value.map { ($0, vcpu.id) }
-        }
-        return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
-    }
-
     package func next(milliseconds: Int32) -> [ObserveEvent] {
         sampling.update(object, elapsed: clock.now - beginning) { threads() }
         let pause = sampling.isBrief ? min(milliseconds, 10) : milliseconds
@@ -71,7 +71,8 @@ package final class Observer: VMObserver {
         var events: [ObserveEvent] = []
         for _ in 0..<Self.mostRecords {
             guard let bytes = ring.next() else { break }
-            guard let record = TracepointRecord.decode(bytes) else { continue }
+            guard let record = TracepointRecord.decode(bytes), vmThreads.contains(record.thread)
+            else { continue }
             events += exchanges.take(record)
         }
         return events
@@ -79,7 +80,7 @@ package final class Observer: VMObserver {
 
     package func activity() -> ObserveEvent {
         let found = threads().map {
-            ObservedActivity(vcpu: vcpuOfThread[$0.thread] ?? $0.vcpu, activity: $0)
+            ObservedActivity(vcpu: vmThreads.vcpu(of: $0.thread) ?? $0.vcpu, activity: $0)
         }
         let sorted = found.sorted {
             ($0.vcpu ?? .max, $0.activity.thread) < ($1.vcpu ?? .max, $1.activity.thread)
@@ -90,11 +91,12 @@ package final class Observer: VMObserver {
     }
 
     package func vms() throws(ObserveError) -> [ObservedVM] {
-        try VMInspector.vms(of: start.process)
+        [try inspector.refreshed(vm)]
     }
 
     private func threads() -> [VCPUActivity] {
-        (0..<counters).compactMap { object.counters(at: $0).flatMap(VCPUActivity.decode) }
+        let all = (0..<counters).compactMap { object.counters(at: $0).flatMap(VCPUActivity.decode) }
+        return all.filter { vmThreads.contains($0.thread) }
     }
 
     package func end(_ reason: ObserveEnd.Reason) -> [ObserveEvent] {

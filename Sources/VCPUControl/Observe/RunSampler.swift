@@ -63,6 +63,7 @@ package final class RunSampler: VMObserver {
     /// - Throws: what keeps its vCPUs from this user.
     package init(_ pid: Int32, because reason: String) throws(ObserveError) {
         let process = try VMMProcess(pid)
+        guard process.hasOneVM else { throw .indistinct(pid, reason) }
         descriptor = try ProcessDescriptor(pid)
         var found: [VCPU] = []
         for (id, number) in process.vcpus {

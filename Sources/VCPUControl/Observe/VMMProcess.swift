@@ -24,6 +24,9 @@ struct VMMProcess: Sendable {
         guard !vms.isEmpty || !vcpus.isEmpty else { throw .noVM(pid, name: name) }
     }
 
+    /// Whether all vCPUs must belong to the same VM.
+    var hasOneVM: Bool { vms.count <= 1 && Set(vcpus.map(\.id)).count == vcpus.count }
+
     private static func name(of pid: Int32) -> String {
         guard let bytes = try? ProcessFile.bytes("/proc/\(pid)/comm") else { return "?" }
         return EscapedText.line(String(decoding: bytes.prefix { $0 != 10 }, as: UTF8.self))

@@ -13,7 +13,7 @@ extension Session {
         case .breakpoints: return .breakpoints(breakpoints.all)
         case .vcpus: return .vcpus((0..<machine.vcpuCount).map(vcpuListing))
         case .memory:
-            guard let plan else { return .text(attached?.memoryLines ?? []) }
+            guard let plan else { return .text(machine.guestMemory.lines) }
             return .pages(pages(plan))
         case .setup: return setup
         }
@@ -62,7 +62,7 @@ extension Session {
     }
 
     var setup: CommandAnswer {
-        guard let plan else { return .text(attached?.setupLines ?? []) }
+        guard let plan else { return .text(attached?.setupLines(machine.guestMemory) ?? []) }
         return .setup(
             SetupListing(
                 machine: traits, guest: configuration.image.name,

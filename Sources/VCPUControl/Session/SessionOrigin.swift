@@ -16,11 +16,8 @@ package struct AttachedGuest: Sendable, Equatable {
     package var process: Int32
     /// The name of the VMM's program.
     package var name: String
-    package var memory: GuestMemoryMap
 
-    package init(process: Int32, name: String, memory: GuestMemoryMap) {
-        (self.process, self.name, self.memory) = (process, name, memory)
-    }
+    package init(process: Int32, name: String) { (self.process, self.name) = (process, name) }
 
     /// How messages call it.
     var title: String { "\(name) (process \(process))" }
@@ -88,7 +85,7 @@ extension Session {
 
 // What `info` says of an attached guest.
 extension AttachedGuest {
-    var setupLines: [String] {
+    func setupLines(_ memory: GuestMemoryMap) -> [String] {
         [
             ("guest", "of \(title)"), ("machine", "attached: KVM, driven by its own VMM"),
             ("GHCB setup", "the guest's own, unknown to sevdbg"),
@@ -96,9 +93,12 @@ extension AttachedGuest {
         ].map { $0.0.padded(to: 12) + $0.1 }
     }
 
-    var memoryLines: [String] {
-        ["Guest memory by: " + memory.origin.rawValue]
-            + memory.slots.map { slot in
+}
+
+extension GuestMemoryMap {
+    var lines: [String] {
+        ["Guest memory by: " + origin.rawValue] + (limit.map { ["  " + $0] } ?? [])
+            + slots.map { slot in
                 "0x" + slot.guest.hexDigits(9) + "-0x" + (slot.guest &+ slot.size &- 1).hexDigits(9)
                     + "\(slot.size / 1024) KiB".paddedLeft(to: 14)
                     + "  at \(slot.host.hex) of the VMM"

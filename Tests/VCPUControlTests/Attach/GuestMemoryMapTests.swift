@@ -93,6 +93,28 @@ struct GuestMemoryMapTests {
         #expect(map(0x00cf_9300_0000_ffff).origin == .unknown)
     }
 
+    @Test("KVM's slots are taken as they are, without what the guest does not see there")
+    func memorySlots() throws {
+        func slot(_ start: UInt64, space: Int = 0, flags: MemorySlot.Flags = []) -> MemorySlot {
+            MemorySlot(
+                id: 0, addressSpace: space, start: .init(start), size: 0x1000,
+                hostAddress: Self.ram + start, flags: flags)
+        }
+        var vm = ObservedVM(
+            slots: .known(
+                [
+                    slot(0), slot(0x1000, flags: .readOnly), slot(0x2000, space: 1),
+                    slot(0x3000, flags: .guestMemory),
+                ], from: .direct), vcpus: [])
+        let map = try #require(GuestMemoryMap(vm))
+        #expect(map.slots.map(\.guest) == [0, 0x1000])
+        #expect(map.origin == .slots && map.limit == nil)
+        vm.hasMoreSlots = true
+        #expect(GuestMemoryMap(vm)?.limit?.contains("more slots") == true)
+        vm.slots = .hidden(.needsBPF)
+        #expect(GuestMemoryMap(vm) == nil)
+    }
+
     @Test("an access that leaves a slot is not known")
     func slots() {
         let slots = [GuestExtent(guest: 0x1000, host: 0x7000, size: 0x1000)]

@@ -5,12 +5,12 @@ import Testing
 /// A session over a guest that sevdbg has not launched.
 @Suite("An attached session")
 struct AttachedSessionTests {
-    static let guest = AttachedGuest(
-        process: 42, name: "vmm",
-        memory: GuestMemoryMap(
-            slots: [.init(guest: 0, host: 0x7f00_0000_0000, size: 1 << 20)], origin: .pageTables))
+    static let guest = AttachedGuest(process: 42, name: "vmm")
 
     static func session(_ machine: ScriptedMachine = ScriptedMachine()) throws -> Session {
+        machine.guestMemory = GuestMemoryMap(
+            slots: [.init(guest: 0, host: 0x7f00_0000_0000, size: 1 << 20)], origin: .pageTables,
+            limit: "no BPF")
         let session = try Session(attachedTo: guest, machine)
         _ = session.next()
         return session
@@ -109,6 +109,7 @@ struct AttachedSessionTests {
                 continue
             }
             #expect(lines.contains { $0.contains("page tables agree with KVM_TRANSLATE") })
+            #expect(lines.contains("  no BPF") == (line == "info memory"))
         }
     }
 

@@ -21,6 +21,7 @@ final class ScriptedMachine: Machine {
     var system = SystemRegisters()
     var counts: [UInt64]
     var ram = [UInt8](repeating: 0, count: 0x20_0000)
+    var guestMemory = GuestMemoryMap()
     var privatePages: Set<UInt64> = []
     var unmapped: Set<UInt64> = []
 

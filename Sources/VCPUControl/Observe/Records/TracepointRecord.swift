@@ -16,6 +16,14 @@ package enum TracepointRecord: Sendable, Equatable {
         package var registers: RegisterFile?
     }
 
+    /// The thread whose vCPU it is about.
+    var thread: UInt32 {
+        switch self {
+        case .request(let side), .response(let side): side.thread
+        case .stop(_, let thread, _): thread
+        }
+    }
+
     /// The size of the longest record.
     static let longest = headSize + GHCBPage.size
     private static let headSize = 4 * 4 + 5 * 8

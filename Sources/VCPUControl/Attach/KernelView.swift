@@ -1,0 +1,53 @@
+/// What the host's kernel says of a VM that is attached to, through BPF, and where it has to do without.
+final class KernelView {
+    private let inspector: VMInspector?
+    private let vm: ObservedVM?
+    /// Why there is no BPF; `nil` where there is.
+    let limit: String?
+
+    /// Chooses one of the VMs of a process; without BPF there must be no choice.
+    init(of process: ForeignProcess, vm number: Int?) throws(AttachError) {
+        let found: (inspector: VMInspector?, vm: ObservedVM?, limit: String?)
+        do throws(ObserveError) {
+            let inspector = try VMInspector(of: process.number)
+            found = (inspector, try inspector.choose(number), nil)
+        } catch {
+            guard case .noBPF(let reason) = error else { throw .failed(error.message) }
+            guard process.hasOneVM, number ?? 0 == 0 else {
+                throw .failed(ObserveError.indistinct(process.number, reason).message)
+            }
+            found = (nil, nil, reason)
+        }
+        (inspector, vm, limit) = found
+    }
+
+    /// Those of the process's vCPUs that are the VM's.
+    func vcpus(of process: ForeignProcess) -> [ForeignVCPU] {
+        guard let vm else { return process.vcpus }
+        let descriptors = Set(vm.vcpus.map(\.descriptor))
+        return process.vcpus.filter { descriptors.contains(Int($0.descriptor)) }
+    }
+
+    /// The VM as it is now.
+    var now: ObservedVM? { vm.flatMap { try? inspector?.refreshed($0) } }
+}
+
+extension ForeignProcess {
+    /// Whether all vCPUs must belong to the same VM.
+    fileprivate var hasOneVM: Bool {
+        vms <= 1 && Set(vcpus.map(\.number)).count == vcpus.count
+    }
+}
+
+extension ForeignMachine {
+    /// KVM's memory slots, asked for at most once between two runs; else what was found at attach.
+    package var guestMemory: GuestMemoryMap {
+        if let known = cache.memory { return known }
+        var map = host.now.flatMap(GuestMemoryMap.init) ?? foundMemory
+        map.limit = host.limit ?? map.limit
+        cache.memory = map
+        if map.slots != tracerSlots, !isGone { client.send(.memory(map.slots)) }
+        tracerSlots = map.slots
+        return map
+    }
+}
