@@ -40,6 +40,7 @@ setup: ## install the libraries that the build needs
 test-kvm-amd: build .build/strict-vmm ## what needs the real kvm_amd, on an emulated EPYC
 	$(call install,qemu-system-x86 busybox-static cpio xz-utils)
 	sh Tests/KVMAMD/run.sh .build/kvm-amd Tests/KVMAMD/observe.sh $(BIN)/sevdbg .build/strict-vmm
+	sh Tests/KVMAMD/run.sh .build/kvm-amd Tests/KVMAMD/exits.sh $(BIN)/sevdbg .build/strict-vmm
 
 .build/strict-vmm: Tests/StrictVMM/strict-vmm.c
 	mkdir -p $(@D)

@@ -57,7 +57,9 @@ static const uint8_t guest[] = {
     0x89, 0x18,                                //        mov %ebx, (%rax)
     0x8b, 0x10,                                //        mov (%rax), %edx
     0x48, 0x31, 0xd3,                          //        xor %rdx, %rbx
-    0xeb, 0xb0,                                //        jmp round
+    0xb9, 0x80, 0x00, 0x00, 0xc0,              //        mov $0xc0000080, %ecx
+    0x0f, 0x32,                                //        rdmsr
+    0xeb, 0xa9,                                //        jmp round
 };
 
 struct vcpu {

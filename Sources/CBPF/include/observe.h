@@ -12,6 +12,8 @@ struct observe_constants {
     __u32 is_svm;
     /// The number of counters less one, a power of two less one.
     __u32 thread_mask;
+    /// What `stop` sends, and what ends KVM_RUN behind an answer.
+    __u32 signal;
 };
 
 /// The first word of every record.
@@ -23,7 +25,8 @@ enum observe_kind {
     observe_kind_page_response,
     observe_kind_msr_request,
     observe_kind_msr_response,
-    observe_kind_stop = 32,
+    observe_kind_port = 32,
+    observe_kind_register,
 };
 
 /// A VM that the process has open: one record for each `kvm-vm` file.
@@ -101,12 +104,17 @@ struct observe_page {
     __u8 page[OBSERVE_PAGE_SIZE];
 };
 
-/// A thread was sent the signal of `observe_filter`.
-struct observe_stop {
+/// A port or MSR access that a breakpoint wants.
+struct observe_access {
     __u32 kind;
-    __u32 vcpu;
     __u32 tid;
-    __u32 signal;
+    __u64 is_write;
+    __u64 address;
+    /// Of a port access: bytes in a unit, and units.
+    __u64 size;
+    __u64 count;
+    /// Of an MSR access: what was read or written.
+    __u64 value;
 };
 
 /// How often something happened, and how long it took where that was measured.
@@ -175,17 +183,15 @@ enum observe_filter_kind {
     observe_filter_msr,
     /// A port access, on any KVM: the port, as code.
     observe_filter_port,
-    /// A VMGEXIT that KVM has answered, whatever it was.
-    observe_filter_answer,
+    /// RDMSR or WRMSR, on any KVM: the number, as code.
+    observe_filter_register,
     observe_filter_kinds,
 };
 
 /// Which event sends the vCPU's thread a signal, at the moment it happens.
 struct observe_filter {
-    /// 0: none is sent.
-    __u32 signal;
-    /// The vCPU, or all ones for any.
-    __u32 vcpu;
+    /// 0: none does.
+    __u64 is_set;
     /// Bits that must be equal, and their values.
     __u64 code_mask, code;
     __u64 info1_mask, info1;

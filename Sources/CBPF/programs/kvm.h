@@ -29,6 +29,7 @@ struct file {
 };
 
 struct task_struct {
+    unsigned int ptrace;
     int tgid;
 };
 

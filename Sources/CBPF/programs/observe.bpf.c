@@ -37,13 +37,6 @@ struct {
     __uint(max_entries, 1 << 22);
 } records SEC(".maps");
 
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, observe_filter_kinds);
-    __type(key, __u32);
-    __type(value, struct observe_filter);
-} filters SEC(".maps");
-
 // MARK: Counters
 
 /// The counters of the thread that runs; none for the threads of other processes.
@@ -322,84 +315,25 @@ int answer_msr(struct bpf_raw_tracepoint_args *ctx)
     return 0;
 }
 
-// MARK: Breakpoints
+// MARK: A VM of sevdbg's own
 
-/// The filter for events of this kind, where one is set for this vCPU.
-static __always_inline struct observe_filter *filter(__u32 kind, __u32 vcpu)
+/// Ends the KVM_RUN of the thread behind an answer, so that no exchange passes unseen.
+static __always_inline int interrupt(void)
 {
-    struct observe_filter *filter = bpf_map_lookup_elem(&filters, &kind);
-
-    if (!filter || !filter->signal) return NULL;
-    return filter->vcpu == vcpu || filter->vcpu == ~0U ? filter : NULL;
-}
-
-/// Sends the signal to the thread that runs, which is the vCPU's, and says so.
-static __always_inline void stop(struct observe_filter *filter, __u32 vcpu)
-{
-    struct observe_counters *counts = counters();
-    struct observe_stop *record;
-
-    if (!counts) return;
-    if (bpf_send_signal_thread(filter->signal)) return;
-    record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
-    if (!record) {
-        counts->lost++;
-        return;
-    }
-    record->kind = observe_kind_stop;
-    record->vcpu = vcpu;
-    record->tid = counts->tid;
-    record->signal = filter->signal;
-    bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
-}
-
-SEC("raw_tp/kvm_vmgexit_enter")
-int stop_page(struct bpf_raw_tracepoint_args *ctx)
-{
-    struct ghcb *ghcb = (void *)ctx->args[1];
-    struct observe_filter *wanted = filter(observe_filter_page, ctx->args[0]);
-
-    if (!wanted) return 0;
-    if ((BPF_CORE_READ(ghcb, save.sw_exit_code) & wanted->code_mask) != wanted->code) return 0;
-    if ((BPF_CORE_READ(ghcb, save.sw_exit_info_1) & wanted->info1_mask) != wanted->info1) return 0;
-    if ((BPF_CORE_READ(ghcb, save.rcx) & wanted->rcx_mask) != wanted->rcx) return 0;
-    stop(wanted, ctx->args[0]);
-    return 0;
-}
-
-SEC("raw_tp/kvm_vmgexit_msr_protocol_enter")
-int stop_msr(struct bpf_raw_tracepoint_args *ctx)
-{
-    struct observe_filter *wanted = filter(observe_filter_msr, ctx->args[0]);
-
-    if (wanted && (ctx->args[1] & wanted->code_mask) == wanted->code) stop(wanted, ctx->args[0]);
+    if (counters()) bpf_send_signal_thread(constants.signal);
     return 0;
 }
 
 SEC("raw_tp/kvm_vmgexit_exit")
 int stop_answered_page(struct bpf_raw_tracepoint_args *ctx)
 {
-    struct observe_filter *wanted = filter(observe_filter_answer, ctx->args[0]);
-
-    if (wanted) stop(wanted, ctx->args[0]);
-    return 0;
+    (void)ctx;
+    return interrupt();
 }
 
 SEC("raw_tp/kvm_vmgexit_msr_protocol_exit")
 int stop_answered_msr(struct bpf_raw_tracepoint_args *ctx)
 {
-    struct observe_filter *wanted = filter(observe_filter_answer, ctx->args[0]);
-
-    if (wanted) stop(wanted, ctx->args[0]);
-    return 0;
-}
-
-SEC("raw_tp/kvm_pio")
-int stop_port(struct bpf_raw_tracepoint_args *ctx)
-{
-    // The tracepoint does not say which vCPU it is.
-    struct observe_filter *wanted = filter(observe_filter_port, ~0U);
-
-    if (wanted && (ctx->args[1] & wanted->code_mask) == wanted->code) stop(wanted, ~0U);
-    return 0;
+    (void)ctx;
+    return interrupt();
 }

@@ -51,7 +51,12 @@ extension ForeignMachine {
     }
 
     package func modelSpecificRegister(_ number: UInt32, of vcpu: Int) -> Reading<UInt64> {
-        guard !isProtected else { return .hidden(.protected) }
+        guard !isProtected else {
+            guard number == Self.ghcbMSR, let value = vmcb(of: vcpu)?.ghcb else {
+                return .hidden(.protected)
+            }
+            return .known(value, from: .direct)
+        }
         let request = ckvm_one_msr(number, 0)
         do throws(MachineError) {
             let (count, bytes) = try call(vcpu, ckvm_request_get_msrs, "KVM_GET_MSRS", request)

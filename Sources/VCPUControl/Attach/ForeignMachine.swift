@@ -23,6 +23,10 @@ package final class ForeignMachine: Machine {
     package private(set) var readsGHCB = false
     var state: TracedState
     var breakpoints: Set<GuestVirtualAddress> = []
+    /// What stops vCPUs at exits, once that has been asked for.
+    var traps: ExitTraps?
+    /// Exits that one stop came for, beyond the first.
+    var openExits: [(vcpu: Int, exit: VCPUExit)] = []
     /// What has been asked since the vCPUs last ran.
     var cache = Cache()
     /// Whether vCPUs run on, since an exit that passed.
@@ -74,7 +78,7 @@ package final class ForeignMachine: Machine {
         } else {
             isProtected = true
         }
-        readsGHCB = modelSpecificRegister(Self.ghcbMSR, of: 0).value != nil
+        readsGHCB = isProtected || modelSpecificRegister(Self.ghcbMSR, of: 0).value != nil
         if host.limit != nil { foundMemory = findMemory() }
         _ = guestMemory
     }
@@ -116,6 +120,7 @@ package final class ForeignMachine: Machine {
     package func leave() {
         guard !isGone else { return }
         isGone = true
+        traps = nil
         _ = try? client.ask(.detach)
     }
 
@@ -140,14 +145,32 @@ extension ForeignMachine {
         _ scope: RunScope, limit: UInt64
     ) throws(MachineError) -> (vcpu: Int, exit: VCPUExit) {
         if case .one(let number) = scope { _ = try checked(number) }
-        cache = Cache()
         let request = TracerRequest.run(
             scope, limit: limit, breakpoints: breakpoints.map(\.rawValue))
+        while openExits.isEmpty {
+            if let stop = try resume(request) { return stop }
+        }
+        return openExits.removeFirst()
+    }
+
+    /// - Returns: `nil` for a trap, whose exits are open then.
+    private func resume(
+        _ request: TracerRequest
+    ) throws(MachineError) -> (vcpu: Int, exit: VCPUExit)? {
+        cache = Cache()
         let reply: TracerReply
         do throws(AttachError) {
             reply = try client.ask(request, interrupt: interrupt)
-        } catch { throw .refused(error.message) }
+        } catch {
+            // Without the tracer nobody is to be stopped.
+            traps = nil
+            throw .refused(error.message)
+        }
         switch reply {
+        case .stopped(let stop, let state) where stop.reason == .trapped:
+            (self.state, isRunning) = (state, false)
+            openExits = exits(of: stop.vcpu).map { (stop.vcpu, $0) }
+            return nil
         case .stopped(let stop, let state):
             self.state = state
             if case .passed = stop.reason { isRunning = true } else { isRunning = false }
@@ -163,14 +186,14 @@ extension ForeignMachine {
         switch stop.reason {
         case .limit: .limit
         case .breakpoint: .breakpoint
-        case .interrupted: .interrupted
+        case .interrupted, .trapped: .interrupted
         case .passed(let kind):
             .passed(PassedExit(vcpu: stop.vcpu, rip: rip(of: stop.vcpu), kind: kind))
         }
     }
 
     /// As the state has it that came with the stop.
-    private func rip(of vcpu: Int) -> Reading<GuestVirtualAddress> {
+    func rip(of vcpu: Int) -> Reading<GuestVirtualAddress> {
         guard !isProtected, state.vcpus.indices.contains(vcpu) else { return .hidden(.protected) }
         return .known(GuestVirtualAddress(state.vcpus[vcpu].registers[.rip]), from: .direct)
     }

@@ -32,6 +32,8 @@ extension Tracee {
             case ckvm_stop_entry: hasEntered = true
             case ckvm_stop_exit where hasEntered:
                 return .result(Int64(bitPattern: UInt64(try user().rax)))
+            // The trap's, late; whoever holds the thread has it stand anyway.
+            case ckvm_stop_signal where stop.signal == trap: continue
             case ckvm_stop_signal: return .signal(stop.signal)
             case ckvm_stop_gone: throw .ended(status: stop.status)
             default: continue

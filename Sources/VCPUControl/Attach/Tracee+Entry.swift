@@ -106,23 +106,35 @@ extension Tracee {
     private func complete() throws(TraceFailure) -> Event? {
         data.completing = 1
         try writeData()
-        page.validRegisters = data.valid_regs | 1
         page.immediateExit = true
-        let value = try result(
-            of: perform(
-                at: code + UInt64(InjectedCode.layout.run), SystemCall.ioctl, runArguments))
+        var value = try runInPassing()
+        if value == Int64(-EINVAL), sharesRegisters {
+            // KVM keeps the registers of an SEV-ES guest, and says so before it does anything else.
+            sharesRegisters = false
+            value = try runInPassing()
+        }
         page.immediateExit = false
         data.completing = 0
         try writeData()
         registers = page.registers
         if value == Int64(-EINTR) || value == 0 && page.isDebugExit {
             state = .held
-            return .entered
+            return held(.entered)
         }
         let kind = page.exit
         try deliver(value)
         return value == 0 ? .passed(kind) : nil
     }
+
+    private func runInPassing() throws(TraceFailure) -> Int64 {
+        page.validRegisters = wantedRegisters
+        return try result(
+            of: perform(
+                at: code + UInt64(InjectedCode.layout.run), SystemCall.ioctl, runArguments))
+    }
+
+    /// The VMM's `kvm_valid_regs`, with the general registers where KVM shares them.
+    var wantedRegisters: UInt64 { data.valid_regs | (sharesRegisters ? 1 : 0) }
 
     var runArguments: [UInt64] { [UInt64(vcpu.descriptor), Self.runRequest, vmm.rdx] }
 

@@ -29,14 +29,14 @@ extension Tracee {
     /// Lets the held vCPU run.
     func start(_ wanted: GuestDebug) throws(TraceFailure) {
         try setDebug(wanted)
-        page.validRegisters = data.valid_regs | 1
+        page.validRegisters = wantedRegisters
         if data.interrupting == 0 {
             data.interrupting = 1
             try writeData()
         }
         try setUser(
             calling(code + UInt64(InjectedCode.layout.run), SystemCall.ioctl, runArguments))
-        try setMask(mask)
+        try setMask(runMask)
         state = .starting
         try resume()
     }
@@ -82,6 +82,9 @@ extension Tracee {
                 return try capture()
             }
             try resume()
+        case ckvm_stop_signal where stop.signal == trap:
+            wasTrapped = true
+            try resume()
         case ckvm_stop_signal: try resume(stop.signal)
         case ckvm_stop_group: try checked(ckvm_listen(thread), "PTRACE_LISTEN")
         default: try resume()
@@ -94,6 +97,9 @@ extension Tracee {
         case ckvm_stop_entry:
             state = .running
             try resume()
+        case ckvm_stop_signal where stop.signal == trap:
+            wasTrapped = true
+            try settle()
         case ckvm_stop_signal: try forward(stop.signal)
         case ckvm_stop_interrupt: try settle()
         default: try resume()
@@ -144,8 +150,10 @@ extension Tracee {
                 try deliver(Int64(-EINTR))
                 return nil
             }
-            defer { wasInterrupted = false }
-            return wasInterrupted ? .interrupted : .entered
+            return held(wasInterrupted ? .interrupted : .entered)
+        case ckvm_stop_signal where stop.signal == trap:
+            wasTrapped = true
+            try resume()
         case ckvm_stop_signal: try forward(stop.signal)
         default: try resume()
         }

@@ -29,6 +29,8 @@ final class Tracee {
         case entered
         /// The tracer's interrupt: the thread is held.
         case interrupted
+        /// The trap's signal came since the thread was held the last time; it is held again.
+        case trapped
     }
 
     let thread: Int32
@@ -53,6 +55,11 @@ final class Tracee {
     /// What KVM was told; `nil` where a call may have changed what it makes of it.
     var debug: GuestDebug? = .off
     var wasInterrupted = false
+    /// The signal that asks for a stop, and is not the VMM's; 0: none.
+    var trap: Int32 = 0
+    var wasTrapped = false
+    /// Whether KVM writes the registers to `kvm_run`; of an SEV-ES guest it does not.
+    var sharesRegisters = true
     /// Whether this KVM can keep interrupts back while it steps, as far as is known.
     var canBlockInterrupts = true
 
@@ -66,6 +73,15 @@ final class Tracee {
         (self.thread, self.vcpu, self.page) = (thread, vcpu, page)
         (memory, cave, ignored) = (target.memory, target.cave, target.ignored)
         leftover = target.leftovers.first { $0.owner == vcpu.descriptor }
+    }
+
+    /// What the thread blocks in our `KVM_RUN`: the VMM's signals without the trap.
+    var runMask: UInt64 { trap == 0 ? mask : mask & ~(1 << UInt64(trap - 1)) }
+
+    /// The event of being held, or what else there is to say of it.
+    func held(_ event: Event) -> Event {
+        defer { (wasInterrupted, wasTrapped) = (false, false) }
+        return wasTrapped ? .trapped : event
     }
 
     static let runRequest: UInt64 = 0xae80

@@ -107,6 +107,12 @@ extension Tracer {
 
     /// Counts what a vCPU has done, and says whether it has to stop there.
     func note(_ index: Int, _ event: Tracee.Event) -> TracedStop? {
+        guard event == .trapped else { return noteProgress(index, event) }
+        _ = noteProgress(index, .entered)
+        return TracedStop(vcpu: index, reason: .trapped)
+    }
+
+    private func noteProgress(_ index: Int, _ event: Tracee.Event) -> TracedStop? {
         let tracee = tracees[index]
         let rip = tracee.registers[.rip]
         func stop(_ reason: TracedStop.Reason) -> TracedStop {

@@ -87,6 +87,7 @@ package final class Tracer {
                 try quiesce()
                 reply(.held(takeState()))
             case .memory(let slots): run.slots = slots
+            case .trap(let signal): for tracee in tracees { tracee.trap = signal }
             case .interrupt: break
             case .detach:
                 detach()

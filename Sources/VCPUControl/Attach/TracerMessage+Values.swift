@@ -45,6 +45,7 @@ extension PacketWriter {
         case .passed(let kind):
             put(UInt8(3))
             put(kind)
+        case .trapped: put(UInt8(4))
         }
     }
 
@@ -105,6 +106,7 @@ extension PacketReader {
         case 1: reason = .breakpoint
         case 2: reason = .interrupted
         case 3: reason = .passed(try kind())
+        case 4: reason = .trapped
         default: throw Malformed()
         }
         return TracedStop(vcpu: vcpu, reason: reason)

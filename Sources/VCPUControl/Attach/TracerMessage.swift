@@ -8,6 +8,8 @@ enum TracerRequest: Equatable {
     case run(RunScope, limit: UInt64, breakpoints: [UInt64])
     /// Where guest memory lies in the process; no answer.
     case memory([GuestExtent])
+    /// Which signal means that a vCPU has to stop; no answer.
+    case trap(signal: Int32)
     /// Stop what runs; the answer is `.held`.
     case hold
     /// End the run that is under way; no answer of its own.
@@ -45,6 +47,8 @@ struct TracedState: Equatable {
 struct TracedStop: Equatable {
     enum Reason: Equatable {
         case limit, breakpoint, interrupted
+        /// A signal of `TracerRequest.trap` came; the exit that it was sent at is over.
+        case trapped
         /// An exit went to the VMM, which answers it; the vCPU goes on with the next run.
         case passed(PassedExit.Kind)
     }
@@ -80,6 +84,9 @@ extension TracerRequest {
             writer.put(UInt8(3))
             writer.put(slots.flatMap { [$0.guest, $0.host, $0.size] })
         case .hold: writer.put(UInt8(6))
+        case .trap(let signal):
+            writer.put(UInt8(7))
+            writer.put(signal)
         case .interrupt: writer.put(UInt8(4))
         case .detach: writer.put(UInt8(5))
         }
@@ -106,6 +113,7 @@ extension TracerRequest {
         case 4: self = .interrupt
         case 5: self = .detach
         case 6: self = .hold
+        case 7: self = .trap(signal: try reader.integer())
         default: throw .init()
         }
     }

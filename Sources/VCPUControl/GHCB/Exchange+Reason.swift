@@ -9,6 +9,7 @@ extension Exchange {
         case .malformed(let reason): malformedReason(reason)
         case .terminated(let termination): termination.reason
         case .unanswered: unansweredReason
+        case .pending: "the hypervisor answers when the guest runs on"
         }
     }
 

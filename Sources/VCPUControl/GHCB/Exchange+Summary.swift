@@ -9,7 +9,7 @@ extension Exchange {
         switch outcome {
         case .ok: return line
         case .terminated(let termination): return line + " -> the VM ends: " + termination.reason
-        case .exception, .malformed, .unanswered:
+        case .exception, .malformed, .unanswered, .pending:
             return line + " -> \(outcome.name): " + (reason ?? "")
         }
     }

@@ -36,6 +36,8 @@ package struct Exchange: Sendable, Equatable {
         case terminated(Termination)
         /// KVM left everything as it was and resumed the guest.
         case unanswered
+        /// The answer is not there yet: KVM gives it when the guest runs on.
+        case pending
 
         /// The word used in the JSON records.
         package var name: String {
@@ -45,6 +47,7 @@ package struct Exchange: Sendable, Equatable {
             case .malformed: "malformed"
             case .terminated: "terminated"
             case .unanswered: "unanswered"
+            case .pending: "pending"
             }
         }
     }

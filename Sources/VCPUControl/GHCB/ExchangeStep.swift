@@ -63,7 +63,7 @@ extension Exchange {
         guard case .page(let request, let response) = content else { return [] }
         var page = request
         var steps = [ExchangeStep(event: .request, page: page)]
-        if outcome == .unanswered { return steps }
+        if outcome == .unanswered || outcome == .pending { return steps }
         page.clearValidBitmap()
         steps.append(ExchangeStep(event: .taken, page: page))
         if case .malformed(let reason) = outcome, isRefusedAtOnce(reason) {

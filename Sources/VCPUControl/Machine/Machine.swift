@@ -174,6 +174,12 @@ package protocol Machine: AnyObject {
     /// Replaces the set of addresses at which every vCPU stops before execution.
     func setBreakpoints(_ addresses: Set<GuestVirtualAddress>) throws(MachineError)
 
+    /// Replaces the VMGEXITs that a run must not miss, for a machine that has to be asked for them.
+    ///
+    /// A VM without SEV-ES stops at the accesses that would be VMGEXITs under it, where the machine
+    /// sees those.
+    func setExitStops(_ filters: [ExitFilter]) throws(MachineError)
+
     /// Sets a register outside the register file, where the machine can.
     func setSystemRegister(_ register: SystemRegisterName, of vcpu: Int, to value: UInt64)
         throws(MachineError)
@@ -191,6 +197,8 @@ package protocol Machine: AnyObject {
 
 // What most machines have nothing to add to.
 extension Machine {
+    package func setExitStops(_ filters: [ExitFilter]) throws(MachineError) {}
+
     package func setSystemRegister(
         _ register: SystemRegisterName, of vcpu: Int, to value: UInt64
     ) throws(MachineError) {

@@ -24,6 +24,8 @@ package enum VCPUExit: Sendable, Equatable {
     case idle
     /// A foreign VMM answers this exit, and the vCPU goes on with the next run.
     case passed(PassedExit)
+    /// A port or MSR access is over that `setExitStops` asked for, of a VM without SEV-ES.
+    case accessed(PassedExit)
     /// The foreign VMM is no more; the text says how it ended.
     case vanished(String)
     /// An exit reason that KVM knows and sevdbg does not.

@@ -2,15 +2,17 @@ internal import CBPF
 
 /// What the kernel compares before it sends a signal: never narrower than what the user wants.
 package struct KernelFilter: Sendable, Equatable {
-    package enum Event: UInt32, Sendable {
+    package enum Event: UInt32, CaseIterable, Sendable {
         /// A VMGEXIT of the page protocol.
         case page
         /// One of the MSR protocol.
         case msr
         /// A port access, on any KVM.
         case port
-        /// A VMGEXIT that KVM has answered.
-        case answer
+        /// RDMSR or WRMSR, on any KVM.
+        case register
+
+        var program: String { "stop_\(self)" }
     }
 
     /// The bits of a word that must be equal, and their values.
@@ -22,6 +24,11 @@ package struct KernelFilter: Sendable, Equatable {
         package static func exactly(_ value: UInt64, mask: UInt64 = .max) -> Match {
             Match(mask: mask, value: value & mask)
         }
+
+        /// What both let through, and as little besides as one comparison can.
+        func union(_ other: Match) -> Match {
+            .exactly(value, mask: mask & other.mask & ~(value ^ other.value))
+        }
     }
 
     package var event: Event
@@ -30,38 +37,44 @@ package struct KernelFilter: Sendable, Equatable {
     package var info1 = Match.any
     package var rcx = Match.any
 
-    /// A port access.
-    package static func port(_ number: UInt16) -> KernelFilter {
-        KernelFilter(event: .port, code: .exactly(UInt64(number)))
-    }
-
-    var place: UInt32 { event.rawValue }
-
-    var programs: [String] {
-        switch event {
-        case .page: ["stop_page"]
-        case .msr: ["stop_msr"]
-        case .port: ["stop_port"]
-        case .answer: ["stop_answered_page", "stop_answered_msr"]
+    /// One filter that lets through what any of these does, all of the same event.
+    static func union(of filters: [KernelFilter]) -> KernelFilter? {
+        guard var all = filters.first else { return nil }
+        for filter in filters.dropFirst() {
+            all.code = all.code.union(filter.code)
+            all.info1 = all.info1.union(filter.info1)
+            all.rcx = all.rcx.union(filter.rcx)
         }
+        return all
     }
 
-    func value(signal: Int32, vcpu: Int?) -> observe_filter {
+    var value: observe_filter {
         observe_filter(
-            signal: UInt32(signal), vcpu: vcpu.map { UInt32(clamping: $0) } ?? .max,
-            code_mask: code.mask, code: code.value, info1_mask: info1.mask, info1: info1.value,
-            rcx_mask: rcx.mask, rcx: rcx.value)
+            is_set: 1, code_mask: code.mask, code: code.value, info1_mask: info1.mask,
+            info1: info1.value, rcx_mask: rcx.mask, rcx: rcx.value)
     }
 }
 
 extension ExitFilter {
     /// What the kernel can compare of the filter: exact for one term, else every VMGEXIT.
     package var kernelFilters: [KernelFilter] {
-        let every = [KernelFilter(event: .page, code: .any), KernelFilter(event: .msr, code: .any)]
+        filters(every: [.page, .msr]) { $0.kernelFilters }
+    }
+
+    /// The same for a VM without SEV-ES, whose port and MSR accesses would be VMGEXITs under it.
+    ///
+    /// Empty for a filter that none of them can match.
+    package var accessFilters: [KernelFilter] {
+        filters(every: [.port, .register]) { $0.accessFilters }
+    }
+
+    private func filters(
+        every events: [KernelFilter.Event], _ filters: (Term) -> [KernelFilter]
+    ) -> [KernelFilter] {
         guard conditions.count == 1, let condition = conditions.first, !condition.isNegated else {
-            return every
+            return events.map { KernelFilter(event: $0, code: .any) }
         }
-        return condition.term.kernelFilters
+        return filters(condition.term)
     }
 }
 
@@ -97,5 +110,22 @@ extension ExitFilter.Term {
         let page = KernelFilter(event: .page, code: .exactly(code))
         guard code <= 0xfff else { return [page] }
         return [page, KernelFilter(event: .msr, code: .exactly(code, mask: 0xfff))]
+    }
+
+    fileprivate var accessFilters: [KernelFilter] {
+        switch self {
+        case .port(let port): [KernelFilter(event: .port, code: .exactly(port))]
+        case .msr(let number): [KernelFilter(event: .register, code: .exactly(number))]
+        case .code(let code): Self.accessFilters(ExitCode(code))
+        case .name(let name): ExitCode(named: name).map(Self.accessFilters) ?? []
+        }
+    }
+
+    private static func accessFilters(_ code: ExitCode) -> [KernelFilter] {
+        switch code {
+        case .ioio: [KernelFilter(event: .port, code: .any)]
+        case .msr: [KernelFilter(event: .register, code: .any)]
+        default: []
+        }
     }
 }

@@ -12,6 +12,7 @@ final class KernelTracing: KVMTracing {
 
     private static let programs = [
         "leave_guest", "request_page", "answer_page", "request_msr", "answer_msr",
+        "stop_answered_page", "stop_answered_msr",
     ]
 
     /// Starts to trace the VM of this process that has just been launched.
@@ -21,13 +22,12 @@ final class KernelTracing: KVMTracing {
         let own = try VMInspector(of: getpid()).vms()
         let constants = observe_constants(
             tgid: own.lazy.compactMap(\.process).first ?? UInt32(getpid()),
-            is_svm: UInt32(cbpf_has_svm()), thread_mask: Self.threads - 1)
+            is_svm: UInt32(cbpf_has_svm()), thread_mask: Self.threads - 1,
+            signal: UInt32(SIGURG))
         object = try BPFObject(.observe, constants, threads: Self.threads)
         ring = try object.ring()
         joiner = ExchangeJoiner(ghcbVersion: ghcbVersion, cBit: cBit)
-        let every = KernelFilter(event: .answer, code: .any)
-        try object.setFilter(every.value(signal: SIGURG, vcpu: nil), at: every.place)
-        for program in Self.programs + every.programs { try object.attach(program) }
+        for program in Self.programs { try object.attach(program) }
     }
 
     /// vCPUs take turns on few threads; a power of two.

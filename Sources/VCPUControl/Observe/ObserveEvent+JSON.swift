@@ -21,13 +21,6 @@ extension JSONRenderer {
                 ])
         case .samples(let seconds, let vcpus):
             record("samples", [.seconds(seconds), .init("vcpus", .array(vcpus.map(\.json)))])
-        case .stop(let vcpu, let thread, let signal):
-            record(
-                "signal",
-                [
-                    .init("vcpu", vcpu.map(JSONValue.number) ?? .null),
-                    .init("thread", .number(Int(thread))), .init("signal", .number(Int(signal))),
-                ])
         case .ended(let end): record("end", end.members)
         }
     }

@@ -12,8 +12,6 @@ package enum ObserveEvent: Sendable, Equatable {
     case activity(seconds: Double, sampled: Double, [ObservedActivity])
     /// What samples of `kvm_run` showed since the start.
     case samples(seconds: Double, [ObservedSamples])
-    /// A breakpoint's signal is on its way to the vCPU's thread.
-    case stop(vcpu: Int?, thread: UInt32, signal: Int32)
     case ended(ObserveEnd)
 }
 

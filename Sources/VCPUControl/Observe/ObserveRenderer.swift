@@ -30,8 +30,6 @@ package struct ObserveRenderer {
         case .activity(let seconds, let sampled, let vcpus):
             Self.text(lines(seconds, sampled, vcpus))
         case .samples(let seconds, let vcpus): Self.text(Self.lines(seconds, vcpus))
-        case .stop(let vcpu, let thread, let signal):
-            Self.text(["\(Self.name(vcpu, thread)): signal \(signal) sent"])
         case .ended(let end): Self.text([end.line])
         }
     }

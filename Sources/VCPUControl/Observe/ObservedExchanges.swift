@@ -18,10 +18,7 @@ struct ObservedExchanges {
     }
 
     mutating func take(_ record: TracepointRecord) -> [ObserveEvent] {
-        if case .stop(let vcpu, let thread, let signal) = record {
-            return [.stop(vcpu: vcpu, thread: thread, signal: signal)]
-        }
-        return joiner.take(record).flatMap { report($0) }
+        joiner.take(record).flatMap { report($0) }
     }
 
     /// The exchanges that were open when everything ended.

@@ -35,8 +35,8 @@ package final class Observer: VMObserver {
         let vms = try inspector.vms()
         counters = Self.counters(for: vms)
         let constants = observe_constants(
-            tgid: vm.process ?? UInt32(pid),
-            is_svm: UInt32(cbpf_has_svm()), thread_mask: counters - 1)
+            tgid: vm.process ?? UInt32(pid), is_svm: UInt32(cbpf_has_svm()),
+            thread_mask: counters - 1, signal: 0)
         object = try BPFObject(.observe, constants, threads: counters)
         for program in Self.programs { try object.attach(program) }
         ring = try object.ring()
@@ -109,36 +109,5 @@ package final class Observer: VMObserver {
                     reason: reason, vmgexits: exchanges.count, findings: exchanges.findings,
                     lost: max(lost, exchanges.unjoined))))
         return events
-    }
-}
-
-// MARK: - Breakpoints
-
-extension Observer {
-    /// Sends the vCPU's thread a signal at every VMGEXIT that may match, at the moment it happens.
-    ///
-    /// The kernel compares less than the filter says where that has several terms: who gets the
-    /// signal compares the rest. Each signal is reported as `ObserveEvent.stop`.
-    ///
-    /// - Parameters:
-    ///   - filters: which VMGEXITs, or for a KVM without SEV-ES which port accesses.
-    ///   - signal: one whose default is to be ignored, for the VMM gets it where nobody traces it.
-    ///   - vcpu: `nil` for any.
-    /// - Throws: the kernel's refusal.
-    package func stop(
-        at filters: [KernelFilter], signal: Int32, vcpu: Int?
-    ) throws(ObserveError) {
-        for filter in filters {
-            try object.setFilter(
-                filter.value(signal: signal, vcpu: vcpu), at: filter.place)
-            for program in filter.programs { try object.attach(program) }
-        }
-    }
-
-    /// Sends no more signals.
-    package func clearStops() throws(ObserveError) {
-        for place in 0..<observe_filter_kinds.rawValue {
-            try object.setFilter(observe_filter(), at: place)
-        }
     }
 }

@@ -83,8 +83,15 @@ struct BreakpointList {
         all.filter { $0.isEnabled && $0.address == address }
     }
 
+    /// What machines must not miss of the guest's VMGEXITs.
+    var filters: [ExitFilter] { all.lazy.filter(\.isEnabled).compactMap(\.filter) }
+
     func enabled(matching exchange: Exchange) -> [Breakpoint] {
         all.filter { $0.isEnabled && ($0.filter?.matches(exchange) ?? false) }
+    }
+
+    func enabled(matching access: PassedExit.Kind) -> [Breakpoint] {
+        all.filter { $0.isEnabled && ($0.filter?.matches(access) ?? false) }
     }
 
     private mutating func update(_ numbers: [Int], _ change: (inout Breakpoint) -> Void) {

@@ -39,12 +39,17 @@ package struct ExitFilter: Sendable, Equatable {
         return ExitFilter(conditions: conditions, text: text)
     }
 
-    package func matches(_ exchange: Exchange) -> Bool {
+    package func matches(_ exchange: Exchange) -> Bool { matches(Subject(exchange)) }
+
+    /// The same for an access of a guest without SEV-ES, by the VMGEXIT that it would be.
+    package func matches(_ access: PassedExit.Kind) -> Bool { matches(Subject(access)) }
+
+    private func matches(_ subject: Subject) -> Bool {
         let (negated, wanted) = (
             conditions.filter(\.isNegated), conditions.filter { !$0.isNegated }
         )
-        guard !negated.contains(where: { $0.term.holds(for: exchange) }) else { return false }
-        return wanted.isEmpty || wanted.contains { $0.term.holds(for: exchange) }
+        guard !negated.contains(where: { $0.term.holds(for: subject) }) else { return false }
+        return wanted.isEmpty || wanted.contains { $0.term.holds(for: subject) }
     }
 
     private static func term(_ text: String) throws(CommandFailure) -> Term {
@@ -77,15 +82,42 @@ package struct ExitFilter: Sendable, Equatable {
     }
 }
 
+extension ExitFilter {
+    /// What the terms of a filter look at.
+    struct Subject {
+        var name: String
+        var code: String
+        var port: UInt64?
+        var msr: UInt64?
+    }
+}
+
+extension ExitFilter.Subject {
+    init(_ exchange: Exchange) {
+        (name, code) = (exchange.name, exchange.codeText)
+        if name == "IOIO" { port = UInt64(IOIOInfo(rawValue: exchange.info1).port) }
+        if name == "MSR" { msr = exchange.requestPage?.value(.rcx) }
+    }
+
+    init(_ access: PassedExit.Kind) {
+        let code: ExitCode?
+        switch access {
+        case .port(let access): (code, port) = (.ioio, UInt64(access.port))
+        case .readMSR(let number), .writeMSR(let number, _): (code, msr) = (.msr, UInt64(number))
+        case .memory(let access): code = access.isRead ? .mmioRead : .mmioWrite
+        case .other: code = nil
+        }
+        (name, self.code) = (code?.name ?? access.name, code?.rawValue.hex ?? "?")
+    }
+}
+
 extension ExitFilter.Term {
-    func holds(for exchange: Exchange) -> Bool {
+    func holds(for subject: ExitFilter.Subject) -> Bool {
         switch self {
-        case .name(let name): exchange.name == name
-        case .code(let code): exchange.codeText == code.hex
-        case .port(let port):
-            exchange.name == "IOIO" && IOIOInfo(rawValue: exchange.info1).port == port
-        case .msr(let number):
-            exchange.name == "MSR" && exchange.requestPage?.value(.rcx) == number
+        case .name(let name): subject.name == name
+        case .code(let code): subject.code == code.hex
+        case .port(let port): subject.port == port
+        case .msr(let number): subject.msr == number
         }
     }
 }

@@ -49,6 +49,11 @@ struct Run {
         }
     }
 
+    /// The VMGEXITs that the machine must not miss besides those of breakpoints.
+    var filter: ExitFilter? {
+        if case .exchanges(let filter, _) = goal { filter } else { nil }
+    }
+
     /// Whether only `vcpu` executes; the others run on while a call or a handler is gone through.
     var isAlone: Bool {
         switch goal {

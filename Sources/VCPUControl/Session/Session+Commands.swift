@@ -11,7 +11,6 @@ extension Session {
             try begin(.walk(Walk(goal: .instructions(remaining: count))), line)
         case .continue(let count): try begin(.breakpoints(remaining: count), line)
         case .vmgexit(let filter, let count):
-            try requireExchanges("vmgexit")
             try begin(.exchanges(filter, remaining: count), line)
         case .finish: try begin(.walk(Walk(goal: .return)), line)
         case .until(let place): try begin(.place(try address(place)), line)
@@ -41,7 +40,6 @@ extension Session {
         case .breakAddress(let place, let condition):
             return .breakpoint(try addBreakpoint(place, condition))
         case .breakExchange(let filter, let condition):
-            try requireExchanges("break vmgexit")
             return .breakpoint(try addBreakpoint(.exchange(filter), condition))
         case .clear(let place):
             let address = try address(place)
@@ -179,7 +177,7 @@ extension Session {
         let before = breakpoints
         breakpoints.add(breakpoint)
         do throws(CommandFailure) {
-            if breakpoint.address != nil { try placeBreakpoints() }
+            if breakpoint.address == nil { try placeExitStops() } else { try placeBreakpoints() }
         } catch {
             breakpoints = before
             throw error
@@ -207,6 +205,13 @@ extension Session {
         } catch { throw CommandFailure(error.message) }
     }
 
+    /// Tells the machine which VMGEXITs count.
+    func placeExitStops() throws(CommandFailure) {
+        do throws(MachineError) {
+            try machine.setExitStops(breakpoints.filters + [activity?.filter].compactMap { $0 })
+        } catch { throw CommandFailure(error.message) }
+    }
+
     /// Changes the breakpoints with these numbers; none means all.
     private func change(
         _ numbers: [Int], _ change: (inout BreakpointList, [Int]) -> Void
@@ -216,6 +221,7 @@ extension Session {
         }
         change(&breakpoints, numbers.isEmpty ? breakpoints.all.map(\.number) : numbers)
         try placeBreakpoints()
+        try placeExitStops()
         return .done
     }
 }

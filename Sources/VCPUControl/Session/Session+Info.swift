@@ -94,6 +94,8 @@ extension Session {
         guard machine.traits.readsGHCB else { return .hidden(.absent) }
         switch machine.systemRegisters(of: vcpu).map(\.ghcb) {
         case .hidden(let reason):
+            let live = machine.modelSpecificRegister(ForeignMachine.ghcbMSR, of: vcpu)
+            if case .known = live { return live }
             return exchanges.last(of: vcpu).map { .known($0.msr, from: .ghcb) } ?? .hidden(reason)
         case let known: return known
         }
@@ -116,7 +118,7 @@ extension Session {
         let page = ghcbPage(of: current).map { page in
             Exchange(
                 vcpu: current, rip: GuestVirtualAddress(0), msr: msr.value ?? 0,
-                content: .page(request: page, response: nil), outcome: .ok)
+                content: .page(request: page, response: nil), outcome: .pending)
         }
         let last = exchanges.last(of: current).flatMap { exchange in
             exchanges.last(ExchangeRecords.capacity, matching: .all).last {

@@ -21,6 +21,11 @@ extension Session {
         }
         activity = run
         if run.temporary != nil { try placeBreakpoints() }
+        guard run.filter != nil else { return }
+        do throws(CommandFailure) { try placeExitStops() } catch {
+            activity = nil
+            throw error
+        }
     }
 
     private func requireStepping() throws(CommandFailure) {
@@ -86,6 +91,7 @@ extension Session {
         case .unimplemented(let bytes): stop(.unimplemented, vcpu, unimplemented: bytes)
         case .idle: finishIdle(vcpu)
         case .passed(let exit): report(.exit(exit))
+        case .accessed(let access): try reach(access)
         case .vanished(let text): vanish(text)
         case .unknown(let number):
             throw CommandFailure(
@@ -126,8 +132,28 @@ extension Session {
         guard case .exchanges(let filter, let remaining) = activity?.goal,
             filter.matches(exchange)
         else { return false }
+        return countDown(filter, remaining)
+    }
+
+    private func countDown(_ filter: ExitFilter, _ remaining: UInt64) -> Bool {
         activity?.goal = .exchanges(filter, remaining: remaining - 1)
         return remaining <= 1
+    }
+
+    /// An access of a guest without SEV-ES, where a VMGEXIT was waited for.
+    private func reach(_ access: PassedExit) throws(CommandFailure) {
+        let (kind, vcpu) = (access.kind, access.vcpu)
+        if case .exchanges(let filter, let remaining) = activity?.goal, filter.matches(kind),
+            countDown(filter, remaining)
+        {
+            return stop(.breakpoint, vcpu, detail: kind.text)
+        }
+        for breakpoint in breakpoints.enabled(matching: kind) {
+            guard try isHit(breakpoint, vcpu) else { continue }
+            return stop(
+                .breakpoint, vcpu, detail: "breakpoint \(breakpoint.number), \(kind.text)")
+        }
+        try progress()
     }
 
     private func serve(_ answer: Devices.Answer, _ vcpu: Int) throws(CommandFailure) {

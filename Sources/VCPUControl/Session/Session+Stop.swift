@@ -36,6 +36,7 @@ extension Session {
         activity = nil
         do throws(CommandFailure) {
             if run.temporary != nil { try placeBreakpoints() }
+            if run.filter != nil { try placeExitStops() }
             answer(run.command, .done)
         } catch { fail(run.command, error) }
     }

@@ -105,6 +105,7 @@ package final class Session {
         // The machine accepted these places before; if it does not now, the failure below is what
         // counts.
         if run?.temporary != nil { try? placeBreakpoints() }
+        if run?.filter != nil { try? placeExitStops() }
         report(.result(CommandResult(command: line, outcome: .failure(failure))))
     }
 

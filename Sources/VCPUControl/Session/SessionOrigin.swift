@@ -66,14 +66,6 @@ extension Session {
                 + " use `sevdbg launch` for a guest of your own")
     }
 
-    /// For what needs VMGEXITs to be seen.
-    func requireExchanges(_ command: String) throws(CommandFailure) {
-        guard attached != nil else { return }
-        throw CommandFailure(
-            "\(command): KVM answers the VMGEXITs of an attached guest itself, and ptrace does not"
-                + " see them; use break WHERE, or `sevdbg attach --observe`")
-    }
-
     /// Leaves a guest that lives on without sevdbg.
     func detach() throws(CommandFailure) {
         guard attached != nil else {

@@ -16,7 +16,7 @@ struct PacketTests {
         .run(.all, limit: .max, breakpoints: [0x1000, .max]),
         .run(.one(7), limit: 1, breakpoints: []),
         .memory([.init(guest: 0, host: 0x7f12_3456_0000, size: 1 << 20)]), .interrupt, .detach,
-        .hold,
+        .hold, .trap(signal: 23),
     ]
 
     static let state = TracedState(
@@ -43,7 +43,8 @@ struct PacketTests {
         [
             .held(state), .result(-22, [0, 1]), .stopped(.init(vcpu: 1, reason: .limit), state),
             .stopped(.init(vcpu: 0, reason: .breakpoint), state),
-            .stopped(.init(vcpu: 0, reason: .interrupted), state), .detached,
+            .stopped(.init(vcpu: 0, reason: .interrupted), state),
+            .stopped(.init(vcpu: 1, reason: .trapped), state), .detached,
             .ended(status: 9), .failed("täuschend"),
         ] + kinds.map { .stopped(.init(vcpu: 0, reason: .passed($0)), state) }
 

@@ -61,26 +61,27 @@ struct ObserverTests {
     }
 
     @Test(
-        "a filter sends the vCPU's thread its signal, and says so",
+        "without a tracer the programs that stop at exits leave the VMM alone",
         .enabled(if: obstacle == nil, Comment(rawValue: obstacle ?? "")),
         .timeLimit(.minutes(1)))
-    func stop() throws {
+    func untraced() throws {
         let vmm = try ObservedProcess()
         let observer = try Observer(vmm.pid)
-        let threads = Set(observer.start.vms.flatMap(\.vcpus).compactMap(\.thread.value))
-        // No port access of the VMM matches the first filter.
-        try observer.stop(at: [.port(0x101)], signal: SIGURG, vcpu: nil)
-        #expect(observer.next(milliseconds: 100).isEmpty)
-        try observer.stop(at: [.port(0x100)], signal: SIGURG, vcpu: nil)
-        var stopped: Set<UInt32> = []
-        while stopped != threads {
-            for case .stop(_, let thread, let signal) in observer.next(milliseconds: 50) {
-                #expect(signal == SIGURG)
-                stopped.insert(thread)
-            }
+        let vm = try #require(observer.start.vms.first)
+        let traps = try ExitTraps(process: try #require(vm.process), signal: SIGUSR2)
+        let all = try ExitFilter.parse("port=0x100,MSR")
+        try traps.set(all.accessFilters + all.kernelFilters)
+        let before = vm.vcpus.map { $0.exits.value ?? 0 }
+        // SIGUSR2 would end it.
+        while zip(try observer.vms()[0].vcpus, before).contains(where: {
+            ($0.exits.value ?? 0) < $1 + 1000
+        }) {
+            try #require(!observer.isOver)
+            _ = observer.next(milliseconds: 10)
         }
-        try observer.clearStops()
-        // The default of SIGURG is to be ignored, so an untraced VMM does not even see EINTR.
+        for vcpu in vm.vcpus {
+            #expect(traps.take(of: try #require(vcpu.thread.value)).isEmpty)
+        }
         #expect(vmm.end().contains("irregular 0 unasked 0"))
     }
 
@@ -117,7 +118,7 @@ struct ObserverTests {
             try Test.cancel("/proc/kallsyms hides addresses here")
         }
         let constants = observe_constants(
-            tgid: UInt32(getpid()), is_svm: 0, thread_mask: 63)
+            tgid: UInt32(getpid()), is_svm: 0, thread_mask: 63, signal: 0)
         let object = try BPFObject(.observe, constants, threads: 64)
         var ring = try object.ring()
         // The first record makes the program find counters for this thread.

@@ -197,13 +197,24 @@ struct TracepointRecordTests {
         }
     }
 
-    @Test("a signal names its thread, and its vCPU where the tracepoint knows it")
-    func stop() {
+    private static func access(_ kind: UInt32, _ words: [UInt64]) -> TracepointRecord? {
+        var record = RecordBytes(kind, 77)
+        for word in words { record.add(word) }
+        return TracepointRecord.decode(record.bytes)
+    }
+
+    @Test("a port or MSR access names its thread, and what was reached for")
+    func access() {
+        let port = PortAccess(port: 0x3f8, size: 1, count: 4, data: [], isInput: false)
         #expect(
-            TracepointRecord.decode(RecordBytes(32, 1, 77, 23).bytes)
-                == .stop(vcpu: 1, thread: 77, signal: 23))
+            Self.access(32, [1, 0x3f8, 1, 4, 0]) == .access(thread: 77, .port(port)))
         #expect(
-            TracepointRecord.decode(RecordBytes(32, .max, 77, 23).bytes)
-                == .stop(vcpu: nil, thread: 77, signal: 23))
+            Self.access(33, [0, 0xc000_0080, 0, 0, 0x500])
+                == .access(thread: 77, .readMSR(0xc000_0080)))
+        #expect(
+            Self.access(33, [1, 0x10, 0, 0, .max]) == .access(thread: 77, .writeMSR(0x10, .max)))
+        #expect(Self.access(33, [1, 0x10, 0, 0]) == nil)
+        let hostile = Self.access(32, [.max, .max, .max, .max, .max])
+        #expect(hostile?.thread == 77)
     }
 }

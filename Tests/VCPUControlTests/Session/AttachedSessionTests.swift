@@ -53,12 +53,80 @@ struct AttachedSessionTests {
         #expect(message.contains("has not launched its guest"))
     }
 
-    @Test("VMGEXITs that ptrace does not see are not waited for")
-    func exchanges() throws {
+    @Test("where the machine cannot stop at VMGEXITs, no command waits for one")
+    func noExchanges() throws {
+        let machine = ScriptedMachine()
+        machine.exitRefusal = "BPF needs root"
+        let session = try Self.session(machine)
         for line in ["vmgexit", "break vmgexit"] {
-            let message = try #require(Self.failure(try Self.session(), line))
-            #expect(message.contains("--observe"))
+            #expect(Self.failure(session, line) == "BPF needs root")
         }
+        #expect(machine.runs.isEmpty && session.breakpoints.all.isEmpty)
+    }
+
+    @Test("the machine hears of the VMGEXITs that breakpoints and the command wait for")
+    func exchanges() throws {
+        let machine = ScriptedMachine()
+        let session = try Self.session(machine)
+        _ = Self.run(session, "break vmgexit port=0x80")
+        #expect(machine.exitStops.map(\.text) == ["port=0x80"])
+        machine.program = { machine, _, _ in
+            #expect(machine.exitStops.map(\.text) == ["port=0x80", "MSR"])
+            let kind = PassedExit.Kind.readMSR(0x10)
+            return .init(
+                executed: 0,
+                exit: .accessed(PassedExit(vcpu: 0, rip: .hidden(.outside), kind: kind)))
+        }
+        _ = Self.run(session, "vmgexit MSR 2")
+        #expect(machine.runs.count == 2)
+        #expect(machine.exitStops.map(\.text) == ["port=0x80"])
+        _ = Self.run(session, "disable 1")
+        #expect(machine.exitStops.isEmpty)
+    }
+
+    @Test("an access that a breakpoint on VMGEXITs wants stops the guest, others pass")
+    func accesses() throws {
+        let machine = ScriptedMachine()
+        machine.steps = [UInt16(0x3f8), 0x80].map { port in
+            let access = PortAccess(port: port, size: 4, count: 1, data: [], isInput: false)
+            return .init(
+                executed: 0,
+                exit: .accessed(
+                    PassedExit(vcpu: 0, rip: .hidden(.outside), kind: .port(access))))
+        }
+        let session = try Self.session(machine)
+        _ = Self.run(session, "break vmgexit port=0x80")
+        guard case .stop(let stop)? = Self.run(session, "continue").first else {
+            Issue.record("no stop")
+            return
+        }
+        #expect(stop.reason == .breakpoint)
+        #expect(stop.detail == "breakpoint 1, OUT port 0x80, 4 bytes")
+        #expect(machine.runs.count == 2)
+    }
+
+    @Test("a VMGEXIT that is stopped at shows its request, and that its answer is to come")
+    func pending() throws {
+        let machine = ScriptedMachine()
+        var page = GHCBPage()
+        page.set(.swExitCode, to: ExitCode.cpuid.rawValue)
+        page.set(.rax, to: 0x8000_001f)
+        let exchange = Exchange(
+            vcpu: 0, rip: .init(0), msr: 0x7000, content: .page(request: page, response: nil),
+            outcome: .pending)
+        machine.steps = [.init(executed: 0, exit: .vmgexit(exchange))]
+        let session = try Self.session(machine)
+        _ = Self.run(session, "break vmgexit CPUID")
+        let events = Self.run(session, "continue")
+        #expect(events.first == .vmgexit(sequence: 1, exchange))
+        #expect(
+            events.contains { event in
+                if case .stop(let stop) = event { stop.reason == .vmgexit } else { false }
+            })
+        #expect(
+            exchange.summary.hasSuffix("-> pending: the hypervisor answers when the guest runs on"))
+        #expect(exchange.steps.count == 1)
+        #expect(session.snapshot().lastExchange == exchange)
     }
 
     @Test("an exit that passes is reported, and the command goes on")

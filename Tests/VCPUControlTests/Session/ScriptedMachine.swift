@@ -27,6 +27,9 @@ final class ScriptedMachine: Machine {
 
     private(set) var runs: [(scope: RunScope, limit: UInt64)] = []
     private(set) var completed: [[UInt8]] = []
+    /// The VMGEXITs that were asked for last, and why it does not do that, if so.
+    private(set) var exitStops: [ExitFilter] = []
+    var exitRefusal: String?
     private(set) var breakpoints: Set<GuestVirtualAddress> = []
 
     init(vcpus: Int = 1) {
@@ -104,6 +107,11 @@ final class ScriptedMachine: Machine {
     }
 
     func takeObservations() -> [Observation] { [] }
+
+    func setExitStops(_ filters: [ExitFilter]) throws(MachineError) {
+        if let exitRefusal { throw .refused(exitRefusal) }
+        exitStops = filters
+    }
 
     func setBreakpoints(_ addresses: Set<GuestVirtualAddress>) throws(MachineError) {
         guard traits.steps || addresses.isEmpty else { throw .refused("no breakpoints here") }

@@ -67,7 +67,8 @@ extension TwinVM {
         _ exit: VCPUExit, _ vcpu: TwinVCPU, _ page: TwinRunPage
     ) throws(Errno) -> Bool {
         switch exit {
-        case .limit, .interrupted, .idle, .breakpoint, .passed, .vanished: throw .interrupted
+        case .limit, .interrupted, .idle, .breakpoint, .passed, .accessed, .vanished:
+            throw .interrupted
         case .vmgexit(let exchange):
             trace(exchange)
             guard case .terminated(let termination) = exchange.outcome else {

@@ -37,7 +37,7 @@ package struct ExchangeJoiner: Sendable {
                 return []
             }
             return [exchange]
-        case .stop: return []
+        case .access: return []
         }
     }
 

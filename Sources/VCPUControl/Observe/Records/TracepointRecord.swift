@@ -1,9 +1,9 @@
-/// A record of the program `observe`: one side of a VMGEXIT, or a signal that was sent.
+/// A record of the programs `observe` and `stop`: one side of a VMGEXIT, or another access.
 package enum TracepointRecord: Sendable, Equatable {
     case request(Side)
     case response(Side)
-    /// A breakpoint's signal is on its way to the vCPU's thread.
-    case stop(vcpu: Int?, thread: UInt32, signal: Int32)
+    /// A port or MSR access of a guest without SEV-ES.
+    case access(thread: UInt32, PassedExit.Kind)
 
     /// A page, or in the MSR protocol none, as one tracepoint found it.
     package struct Side: Sendable, Equatable {
@@ -20,7 +20,7 @@ package enum TracepointRecord: Sendable, Equatable {
     var thread: UInt32 {
         switch self {
         case .request(let side), .response(let side): side.thread
-        case .stop(_, let thread, _): thread
+        case .access(let thread, _): thread
         }
     }
 
@@ -33,14 +33,10 @@ package enum TracepointRecord: Sendable, Equatable {
     /// - Returns: `nil` for bytes that the program cannot have written.
     package static func decode(_ bytes: [UInt8]) -> TracepointRecord? {
         var reader = RecordReader(bytes)
-        guard let kind = reader.word32(), let vcpu = reader.word32(), let thread = reader.word32(),
-            let word = reader.word32()
+        guard let kind = reader.word32() else { return nil }
+        if kind == 32 || kind == 33 { return access(kind, from: &reader) }
+        guard let vcpu = reader.word32(), let thread = reader.word32(), let word = reader.word32()
         else { return nil }
-        if kind == 32 {
-            return .stop(
-                vcpu: vcpu == .max ? nil : Int(vcpu), thread: thread,
-                signal: Int32(truncatingIfNeeded: word))
-        }
         guard let msr = reader.word64(), let registers = registers(from: &reader) else {
             return nil
         }
@@ -57,6 +53,24 @@ package enum TracepointRecord: Sendable, Equatable {
         case 17, 19: return .response(side)
         default: return nil
         }
+    }
+
+    private static func access(
+        _ kind: UInt32, from reader: inout RecordReader
+    ) -> TracepointRecord? {
+        guard let thread = reader.word32(), let isWrite = reader.word64(),
+            let address = reader.word64(), let size = reader.word64(), let count = reader.word64(),
+            let value = reader.word64()
+        else { return nil }
+        let number = UInt32(truncatingIfNeeded: address)
+        guard kind == 32 else {
+            return .access(
+                thread: thread, isWrite == 0 ? .readMSR(number) : .writeMSR(number, value))
+        }
+        let port = PortAccess(
+            port: UInt16(truncatingIfNeeded: address), size: Int(clamping: size),
+            count: Int(clamping: count), data: [], isInput: isWrite == 0)
+        return .access(thread: thread, .port(port))
     }
 
     private static func registers(from reader: inout RecordReader) -> RegisterFile? {
