@@ -61,14 +61,4 @@ int cbpf_has_svm(void);
 /// The position of the C-bit, as CPUID 0x8000001f gives it; 0 without SEV.
 int cbpf_c_bit(void);
 
-/// A descriptor of a process, readable when it has ended; pidfd_open(2).
-int cbpf_open_process(pid_t process);
-/// Maps the `struct kvm_run` of a vCPU of another process, read-only; NULL with errno where that fails.
-///
-/// pidfd_getfd(2), mmap(2).
-const void *cbpf_map_run(int process, int vcpu);
-void cbpf_unmap_run(const void *run);
-/// KVM_EXIT_* as it is now.
-uint32_t cbpf_exit_reason(const void *run);
-
 #endif

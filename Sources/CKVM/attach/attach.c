@@ -144,9 +144,10 @@ int ckvm_pidfd_getfd(int pidfd, int descriptor)
     return result(syscall(SYS_pidfd_getfd, pidfd, descriptor, 0));
 }
 
-struct kvm_run *ckvm_map_run(int vcpu, size_t size)
+struct kvm_run *ckvm_map_run(int vcpu, size_t size, bool is_writable)
 {
-    struct kvm_run *run = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+    int protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    struct kvm_run *run = mmap(0, size, protection, MAP_SHARED, vcpu, 0);
     return run == MAP_FAILED ? 0 : run;
 }
 

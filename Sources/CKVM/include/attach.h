@@ -5,6 +5,7 @@
 #define CKVM_ATTACH_H
 
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -78,8 +79,8 @@ int ckvm_wait_for(pid_t thread, struct ckvm_thread_stop *result);
 int ckvm_pidfd_open(pid_t process);
 /// A duplicate of a descriptor of another process.
 int ckvm_pidfd_getfd(int pidfd, int descriptor);
-/// Maps `struct kvm_run` of a vCPU; NULL where that fails.
-struct kvm_run *ckvm_map_run(int vcpu, size_t size);
+/// Maps `struct kvm_run` of a vCPU, read-only or not; NULL where that fails.
+struct kvm_run *ckvm_map_run(int vcpu, size_t size, bool is_writable);
 void ckvm_unmap_run(struct kvm_run *run, size_t size);
 /// process_vm_readv: -EFAULT unless all bytes are read.
 int ckvm_read_process(pid_t process, uint64_t address, void *buffer, size_t count);

@@ -5,8 +5,8 @@ package struct ForeignVCPU: Sendable, Equatable {
     /// Its descriptor in the process.
     package var descriptor: Int32
     /// Where the process has mapped its `struct kvm_run`; 0 where it has not.
-    package var run: UInt64
-    package var runSize: UInt64
+    package var run: UInt64 = 0
+    package var runSize: UInt64 = 0
 }
 
 /// One line of /proc/PID/maps.
@@ -35,10 +35,13 @@ package struct ForeignProcess: Sendable, Equatable {
     /// The name of its program, for messages.
     package var name: String
     /// In the order of their numbers.
-    package var vcpus: [ForeignVCPU]
-    /// The number of its VMs, as far as descriptors of them are open.
-    package var vms: Int
-    package var mappings: [ForeignMapping]
+    package var vcpus: [ForeignVCPU] = []
+    /// The descriptors of its VMs that are open.
+    package var vms: [Int32] = []
+    package var mappings: [ForeignMapping] = []
+
+    /// Whether all vCPUs must belong to the same VM.
+    var hasOneVM: Bool { vms.count <= 1 && Set(vcpus.map(\.number)).count == vcpus.count }
 }
 
 /// A process that cannot be attached to, and why.

@@ -7,11 +7,15 @@ internal import CKVM
     private let run: UnsafeMutablePointer<kvm_run>
     private let size: Int
 
-    /// Maps the descriptor of a vCPU, a duplicate that the caller closes.
+    /// Maps the descriptor of a vCPU; `nil` where the kernel refuses, or `size` is too small.
     ///
-    /// - Returns: `nil` where the kernel refuses, or `size` is too small for the struct.
-    init?(_ descriptor: Int32, size: Int) {
-        guard size >= MemoryLayout<kvm_run>.size, let run = unsafe ckvm_map_run(descriptor, size)
+    /// - Parameters:
+    ///   - descriptor: a duplicate, which the caller closes.
+    ///   - size: of the mapping.
+    ///   - isWritable: false for who only looks: nothing may be set then.
+    init?(_ descriptor: Int32, size: Int, isWritable: Bool = true) {
+        guard size >= MemoryLayout<kvm_run>.size,
+            let run = unsafe ckvm_map_run(descriptor, size, isWritable)
         else { return nil }
         unsafe self.run = run
         self.size = size
@@ -19,8 +23,10 @@ internal import CKVM
 
     deinit { unsafe ckvm_unmap_run(run, size) }
 
-    /// `exit_reason` is `KVM_EXIT_DEBUG`.
-    var isDebugExit: Bool { unsafe run.pointee.exit_reason == 4 }
+    /// `KVM_EXIT_…`, as it is now.
+    var exitReason: UInt32 { unsafe run.pointee.exit_reason }
+
+    var isDebugExit: Bool { exitReason == UInt32(KVM_EXIT_DEBUG) }
 
     /// KVM writes the general registers to the page when the vCPU comes out of the guest, for bit 0.
     var validRegisters: UInt64 {

@@ -32,13 +32,6 @@ final class KernelView {
     var now: ObservedVM? { vm.flatMap { try? inspector?.refreshed($0) } }
 }
 
-extension ForeignProcess {
-    /// Whether all vCPUs must belong to the same VM.
-    fileprivate var hasOneVM: Bool {
-        vms <= 1 && Set(vcpus.map(\.number)).count == vcpus.count
-    }
-}
-
 extension ForeignMachine {
     /// KVM's memory slots, asked for at most once between two runs; else what was found at attach.
     package var guestMemory: GuestMemoryMap {

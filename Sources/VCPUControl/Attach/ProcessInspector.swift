@@ -10,17 +10,36 @@ struct ProcessInspector {
     /// - Throws: why it cannot, and what would help.
     func inspect() throws(AttachError) -> ForeignProcess {
         guard process > 0, let status = fields("status") else { throw .noProcess(process) }
-        let name = status["Name"] ?? "?"
         try requirePermission(status)
-        let links = try descriptors(status)
-        let vms = links.count { KVMFile($0.target) == .vm }
-        let mappings = mappings
-        let vcpus = links.compactMap { vcpu($0.number, $0.target, mappings) }
-            .sorted { $0.number < $1.number }
-        guard !vcpus.isEmpty else { throw .noVM(process, name: name) }
-        try requireTraceable(status, name)
-        return ForeignProcess(
-            number: process, name: name, vcpus: vcpus, vms: vms, mappings: mappings)
+        var found = try list(status)
+        found.mappings = mappings
+        guard !found.vcpus.isEmpty else { throw .noVM(process, name: found.name) }
+        try requireTraceable(status, found.name)
+        for index in found.vcpus.indices { locate(&found.vcpus[index], in: found.mappings) }
+        return found
+    }
+
+    /// What its descriptors say of a process with a VM; its mappings are not looked at.
+    func list() throws(AttachError) -> ForeignProcess {
+        guard process > 0, let status = fields("status") else { throw .noProcess(process) }
+        return try list(status)
+    }
+
+    private func list(_ status: [String: String]) throws(AttachError) -> ForeignProcess {
+        var found = ForeignProcess(number: process, name: status["Name"] ?? "?")
+        for (number, target) in try descriptors(status) {
+            switch KVMFile(target) {
+            case .vm: found.vms.append(number)
+            case .vcpu(let id): found.vcpus.append(ForeignVCPU(number: id, descriptor: number))
+            case nil: continue
+            }
+        }
+        found.vms.sort()
+        found.vcpus.sort { ($0.number, $0.descriptor) < ($1.number, $1.descriptor) }
+        guard !found.vms.isEmpty || !found.vcpus.isEmpty else {
+            throw .noVM(process, name: found.name)
+        }
+        return found
     }
 
     private func requireTraceable(
@@ -81,16 +100,13 @@ struct ProcessInspector {
         }
     }
 
-    private func vcpu(
-        _ descriptor: Int32, _ target: String, _ mappings: [ForeignMapping]
-    ) -> ForeignVCPU? {
-        guard case .vcpu(let number) = KVMFile(target) else { return nil }
-        let places = mappings.filter { $0.name == target }
+    /// Finds where the VMM has mapped the `kvm_run` of a vCPU.
+    private func locate(_ vcpu: inout ForeignVCPU, in mappings: [ForeignMapping]) {
+        let places = mappings.filter { KVMFile($0.name) == .vcpu(vcpu.number) }
         // VMs in the same process have vCPUs with the same names.
-        let run = places.count < 2 ? places.first : runPlace(of: descriptor, among: places)
-        return ForeignVCPU(
-            number: number, descriptor: descriptor, run: run?.range.lowerBound ?? 0,
-            runSize: UInt64(run?.range.count ?? 0))
+        let run = places.count < 2 ? places.first : runPlace(of: vcpu.descriptor, among: places)
+        guard let run else { return }
+        (vcpu.run, vcpu.runSize) = (run.range.lowerBound, UInt64(run.range.count))
     }
 
     var mappings: [ForeignMapping] {
@@ -141,31 +157,14 @@ extension ProcessInspector {
         if UInt32(owner) != geteuid() {
             return "it belongs to user \(owner), and sevdbg runs as \(geteuid()): \(remedy)"
         }
-        return Self.yamaScope.flatMap(Self.yama)
+        return yama?.demand
             ?? "it is not dumpable (its program changed identity, or has capabilities): \(remedy)"
     }
 
-    /// /proc/sys/kernel/yama/ptrace_scope; `nil` where this kernel has no Yama.
-    static var yamaScope: Int? {
-        ProcessInspector(process: 0).contents("/proc/sys/kernel/yama/ptrace_scope", limit: 16)
-            .flatMap { Int(String(decoding: $0, as: UTF8.self).prefix { $0.isNumber }) }
-    }
-
-    /// What Yama's scope demands; `nil` where it leaves ptrace alone.
-    static func yama(_ scope: Int) -> String? {
-        switch scope {
-        case 0: nil
-        case 1:
-            "Yama lets a process be traced by its ancestors only (ptrace_scope 1): use sudo, give"
-                + " sevdbg CAP_SYS_PTRACE with `sudo setcap cap_sys_ptrace+ep`, or allow it with"
-                + " `sudo sysctl kernel.yama.ptrace_scope=0`"
-        case 2:
-            "Yama wants CAP_SYS_PTRACE (ptrace_scope 2): use sudo, or `sudo setcap"
-                + " cap_sys_ptrace+ep` on sevdbg"
-        default:
-            "Yama forbids every attach until the next boot (ptrace_scope 3): boot with another"
-                + " kernel.yama.ptrace_scope"
-        }
+    /// `nil` where this kernel has no Yama.
+    private var yama: YamaScope? {
+        contents(YamaScope.path, limit: 16)
+            .flatMap { YamaScope(String(decoding: $0, as: UTF8.self)) }
     }
 }
 

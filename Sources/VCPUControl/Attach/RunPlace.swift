@@ -1,20 +1,12 @@
-internal import CKVM
-internal import Glibc
-
 // Finding where a VMM has mapped the kvm_run of a vCPU, when names do not tell.
 extension ProcessInspector {
     /// The mapping in which a mark appears that is made in the vCPU's `kvm_run` from here.
     ///
     /// - Returns: `nil` where none is, or the kernel refuses to look.
     func runPlace(of descriptor: Int32, among places: [ForeignMapping]) -> ForeignMapping? {
-        let pidfd = ckvm_pidfd_open(process)
-        guard pidfd >= 0 else { return nil }
-        defer { _ = close(pidfd) }
-        let duplicate = ckvm_pidfd_getfd(pidfd, descriptor)
-        guard duplicate >= 0 else { return nil }
-        defer { _ = close(duplicate) }
         guard let size = places.first?.range.count,
-            let page = ForeignRunPage(duplicate, size: size)
+            let page = ProcessDescriptor(process)?.runPage(
+                of: descriptor, size: size, isWritable: true)
         else { return nil }
         let (memory, before) = (ForeignMemory(process: process), page.unused)
         defer { page.unused = before }

@@ -28,8 +28,9 @@ package final class Observer: VMObserver {
     ///   - number: which of its VMs; `nil` is the only one.
     /// - Throws: `noBPF` where a `RunSampler` may do, `severalVMs` where it is not clear which.
     package init(_ pid: Int32, vm number: Int? = nil) throws(ObserveError) {
-        let process = try VMMProcess(pid)
-        descriptor = try ProcessDescriptor(pid)
+        let process = try ProcessInspector(process: pid).observe()
+        guard let descriptor = ProcessDescriptor(pid) else { throw .process(.noProcess(pid)) }
+        self.descriptor = descriptor
         inspector = try VMInspector(of: pid)
         vm = try inspector.choose(number)
         let vms = try inspector.vms()

@@ -1,42 +1,22 @@
-internal import CBPF
-import Glibc
-
 /// Watches VMs through the `kvm_run` that KVM shares with the VMM, mapped read-only: what anyone can
 /// who may trace the VMM.
 package final class RunSampler: VMObserver {
-    /// One `kvm_run` of a vCPU.
-    ///
-    /// Unsafe: the mapping is used here only, and unmapped once.
-    @safe
-    private struct Run: ~Copyable {
-        private let start: UnsafeRawPointer
-
-        init?(_ process: borrowing ProcessDescriptor, _ descriptor: Int32) {
-            guard let start = unsafe cbpf_map_run(process.number, descriptor) else { return nil }
-            unsafe self.start = start
-        }
-
-        deinit { unsafe cbpf_unmap_run(start) }
-
-        var exitReason: ExitReason { ExitReason(kvmRun: unsafe cbpf_exit_reason(start)) }
-    }
-
     /// A vCPU with what was found so far.
     private final class VCPU {
         let id: Int
         let descriptor: Int32
-        private let run: Run
+        private let run: ForeignRunPage
         private var counts: [ExitReason: Int] = [:]
 
-        init?(_ process: borrowing ProcessDescriptor, id: Int, descriptor: Int32) {
-            guard let run = Run(process, descriptor) else { return nil }
-            (self.id, self.descriptor) = (id, descriptor)
-            self.run = run
+        init?(_ process: borrowing ProcessDescriptor, _ vcpu: ForeignVCPU) {
+            let page = process.runPage(of: vcpu.descriptor, size: 4096, isWritable: false)
+            guard let page else { return nil }
+            (id, descriptor, run) = (vcpu.number, vcpu.descriptor, page)
         }
 
-        func sample() { counts[run.exitReason, default: 0] += 1 }
+        func sample() { counts[lastExit, default: 0] += 1 }
 
-        var lastExit: ExitReason { run.exitReason }
+        var lastExit: ExitReason { ExitReason(kvmRun: run.exitReason) }
 
         var samples: ObservedSamples {
             let reasons = counts.map { ObservedSamples.Count(reason: $0.key, count: $0.value) }
@@ -62,16 +42,18 @@ package final class RunSampler: VMObserver {
     ///   - reason: why it is not an `Observer`.
     /// - Throws: what keeps its vCPUs from this user.
     package init(_ pid: Int32, because reason: String) throws(ObserveError) {
-        let process = try VMMProcess(pid)
+        let inspector = ProcessInspector(process: pid)
+        let process = try inspector.observe()
         guard process.hasOneVM else { throw .indistinct(pid, reason) }
-        descriptor = try ProcessDescriptor(pid)
+        guard let descriptor = ProcessDescriptor(pid) else { throw .process(.noProcess(pid)) }
         var found: [VCPU] = []
-        for (id, number) in process.vcpus {
-            guard let vcpu = VCPU(descriptor, id: id, descriptor: number) else {
-                throw .closed(pid, errno: errno)
+        for vcpu in process.vcpus {
+            guard let vcpu = VCPU(descriptor, vcpu) else {
+                throw .process(.notPermitted(pid, inspector.denial))
             }
             found.append(vcpu)
         }
+        self.descriptor = descriptor
         vcpus = found
         start = ObserveStart(
             process: pid, name: process.name, vms: Self.vms(process, found),
@@ -81,7 +63,7 @@ package final class RunSampler: VMObserver {
     }
 
     /// Which VM a vCPU belongs to is not to be had.
-    private static func vms(_ process: VMMProcess, _ vcpus: [VCPU]) -> [ObservedVM] {
+    private static func vms(_ process: ForeignProcess, _ vcpus: [VCPU]) -> [ObservedVM] {
         let listed = vcpus.map { vcpu in
             ObservedVM.VCPU(
                 id: vcpu.id, descriptor: Int(vcpu.descriptor), thread: .hidden(.needsBPF),
@@ -102,7 +84,7 @@ package final class RunSampler: VMObserver {
     }
 
     package func vms() throws(ObserveError) -> [ObservedVM] {
-        Self.vms(try VMMProcess(start.process), vcpus)
+        Self.vms(try ProcessInspector(process: start.process).observe(), vcpus)
     }
 
     package func activity() -> ObserveEvent {

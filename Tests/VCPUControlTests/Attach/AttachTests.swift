@@ -46,13 +46,13 @@ struct AttachTests {
 
     @Test("what Yama demands is said with its remedy", arguments: [1, 2, 3])
     func yama(scope: Int) throws {
-        let text = try #require(ProcessInspector.yama(scope))
+        let text = try #require(YamaScope(scope).demand)
         #expect(text.contains("ptrace_scope \(scope)"))
         #expect(text.contains(scope == 3 ? "boot" : "sudo"))
     }
 
     @Test("Yama's scope 0 demands nothing")
-    func noYama() { #expect(ProcessInspector.yama(0) == nil) }
+    func noYama() { #expect(YamaScope(0).demand == nil) }
 
     @Test("there is no such process, and none with number 0 or less")
     func noProcess() {

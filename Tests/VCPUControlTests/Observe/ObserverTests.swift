@@ -189,18 +189,18 @@ struct ObserverTests {
 
     @Test("a process that is none, or no VMM, is an error in words")
     func errors() {
-        #expect(throws: ObserveError.noProcess(.max)) { try Observer(.max) }
-        #expect(throws: ObserveError.noProcess(0)) { try Observer(0) }
-        #expect(throws: ObserveError.noProcess(-1)) { try RunSampler(-1, because: "") }
+        #expect(throws: ObserveError.process(.noProcess(.max))) { try Observer(.max) }
+        #expect(throws: ObserveError.process(.noProcess(0))) { try Observer(0) }
+        #expect(throws: ObserveError.process(.noProcess(-1))) { try RunSampler(-1, because: "") }
         do throws(ObserveError) {
             _ = try Observer(getpid())
             Issue.record("the tests have no VM open")
         } catch {
-            guard case .noVM(getpid(), _) = error else {
+            guard case .process(.noVM(getpid(), _)) = error else {
                 Issue.record("\(error)")
                 return
             }
-            #expect(error.message.contains("it has no KVM VM open"))
+            #expect(error.message.contains("runs no KVM VM"))
         }
     }
 }

@@ -284,14 +284,14 @@ extension Doctor {
 
     private var tracing: DoctorCheck {
         let need = "attaching to a foreign VMM"
-        let path = "/proc/sys/kernel/yama/ptrace_scope"
-        let scope = files.line(path)
-        if scope == nil || scope == "0" || capabilities & Self.tracingCapability != 0 {
-            let finding = scope.map { "ptrace_scope \($0)" } ?? "no Yama"
+        guard let scope = files.line(YamaScope.path).flatMap(YamaScope.init) else {
+            return DoctorCheck("ptrace", "ptrace", ok: "no Yama", for: need)
+        }
+        let finding = "ptrace_scope \(scope.number)"
+        guard scope.demand != nil, capabilities & Self.tracingCapability == 0 else {
             return DoctorCheck("ptrace", "ptrace", ok: finding, for: need)
         }
         return DoctorCheck(
-            "ptrace", "ptrace", missing: "ptrace_scope \(scope ?? "")", for: need,
-            mend: "`sudo sysctl kernel.yama.ptrace_scope=0`, or run it with sudo")
+            "ptrace", "ptrace", missing: finding, for: need, mend: scope.remedy)
     }
 }
