@@ -104,21 +104,28 @@ struct ThreadSearch {
 
     /// Lets go of the threads that were none.
     mutating func leave() {
-        for thread in seized {
-            _ = ckvm_interrupt(thread)
-            for _ in 0..<100 {
-                var stop = ckvm_thread_stop()
-                guard unsafe ckvm_wait_for(thread, &stop) == 0, stop.stop != ckvm_stop_gone else {
-                    break
-                }
-                if stop.stop == ckvm_stop_interrupt || stop.stop == ckvm_stop_group {
-                    try? Self.rewind(thread)
-                    _ = ckvm_detach(thread, 0)
-                    break
-                }
-                _ = ckvm_resume(thread, stop.stop == ckvm_stop_signal ? stop.signal : 0)
+        for thread in seized { Self.letGo(thread) }
+        seized = []
+    }
+
+    /// Detaches from a thread that runs, wherever it is in its own code.
+    ///
+    /// A stop at a system call takes the place of the one that was asked for, and shows the EINTR then.
+    static func letGo(_ thread: Int32) {
+        _ = ckvm_interrupt(thread)
+        for _ in 0..<100 {
+            var stop = ckvm_thread_stop()
+            guard unsafe ckvm_wait_for(thread, &stop) == 0, stop.stop != ckvm_stop_gone else {
+                return
+            }
+            switch stop.stop {
+            case ckvm_stop_interrupt, ckvm_stop_group, ckvm_stop_exit:
+                try? rewind(thread)
+                _ = ckvm_detach(thread, 0)
+                return
+            case ckvm_stop_signal: _ = ckvm_resume(thread, stop.signal)
+            default: _ = ckvm_resume(thread, 0)
             }
         }
-        seized = []
     }
 }

@@ -68,27 +68,8 @@ extension Tracer {
                 let pending = inspector.pendingSignals(of: tracee.thread)
                 if try tracee.release(pending: pending) { return }
             }
-            try tracee.abandon()
+            // It does not come back to its KVM_RUN; our page stays behind, unused.
+            ThreadSearch.letGo(tracee.thread)
         } catch {}
     }
-}
-
-extension Tracee {
-    /// Lets go of a thread that does not come back to its `KVM_RUN`; our page stays behind, unused.
-    func abandon() throws(TraceFailure) {
-        try checked(ckvm_interrupt(thread), "PTRACE_INTERRUPT")
-        for _ in 0..<100 {
-            let stop = try wait()
-            if stop.stop == ckvm_stop_gone { return }
-            if stop.stop == ckvm_stop_interrupt {
-                try rewind()
-                try checked(ckvm_detach(thread, 0), "PTRACE_DETACH")
-                return
-            }
-            try resume(stop.stop == ckvm_stop_signal ? stop.signal : 0)
-        }
-    }
-
-    /// Lets a system call that the tracer's interrupt has ended with EINTR be made again.
-    func rewind() throws(TraceFailure) { try ThreadSearch.rewind(thread) }
 }
