@@ -125,7 +125,7 @@ extension LaunchCommand {
             machine, needsEmulator: needsEmulator, visibility: visibility, seed: seed)
         var options = options(for: image)
         do throws(MachineError) {
-            try selected.prepare(&options)
+            try selected.kind.prepare(&options)
         } catch { throw .machine(error) }
         var configuration = SessionConfiguration(
             image: image, options: options, isStrict: strict, breakpoints: script.breakpoints,
