@@ -43,6 +43,9 @@ extension StubbedMachine {
     package func write(
         _ bytes: [UInt8], to address: GuestPhysicalAddress, as view: MemoryView
     ) throws(MachineError) {
+        if base.read(address, count: bytes.count, as: .shared) == .hidden(.unmapped) {
+            throw .noMemory(address, count: bytes.count)
+        }
         switch view {
         case .shared: return try base.write(bytes, to: address, as: .shared)
         case .asUsed:
