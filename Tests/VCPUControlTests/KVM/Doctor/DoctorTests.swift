@@ -67,28 +67,4 @@ struct DoctorTests {
         #expect(identifiers.contains("debug-swap") && identifiers.contains("memlock"))
         #expect(Set(identifiers).count == identifiers.count)
     }
-
-    @Test("a guest that does something else on a machine is found, and said in words")
-    func differences() throws {
-        func run(_ guest: String, _ change: (inout LaunchOptions) -> Void = { _ in }) throws
-            -> SelfTestRun
-        {
-            let image = try GuestImage.load(guest)
-            var options = LaunchOptions(image.defaults)
-            change(&options)
-            return SelfTestRun(
-                SessionConfiguration(image: image, options: options) {
-                    plan, _, interrupt throws(MachineError) in
-                    try EmulatedMachine(plan, interrupt: interrupt)
-                })
-        }
-        let hello = try run("hello")
-        #expect(hello.difference(from: hello, seesAll: true) == nil)
-        #expect(try run("msr").difference(from: hello, seesAll: false) == "prints something else")
-        #expect(
-            try run("smoke").difference(from: hello, seesAll: true)?.hasPrefix("ends with") == true)
-        // The C-bit is printed.
-        let (cpuid, other) = (try run("cpuid"), try run("cpuid") { $0.cBit = 47 })
-        #expect(other.difference(from: cpuid, seesAll: true) == "prints something else")
-    }
 }

@@ -16,19 +16,6 @@ struct SEVESMachineTests {
         try #require(machine.sharedPage(machine.plan.setupPages.ghcbs.lowerBound))
     }
 
-    @Test("every built-in guest prints and asks under each setup what it does on the emulator")
-    func guests() {
-        let report = DoctorReport(
-            checks: [],
-            machines: [.init(name: "kvm", obstacle: "x"), .init(name: "sev-es", obstacle: "x")],
-            choice: MachineSelection(name: "emulator", reason: "", isRemarkable: false))
-        var rows: [SelfTest.Row] = []
-        let isGood = SelfTest(report).run { rows.append($0) }
-        #expect(isGood, "\(rows.filter { $0.failure != nil }.map(\.text))")
-        #expect(rows.count == SelfTest.guests.count * 2 * 2)
-        #expect(Set(rows.map(\.machine)) == ["emulator", "twin"])
-    }
-
     @Test("at a port access the page is as KVM leaves it, and the answer comes with the next entry")
     func steps() throws {
         let program = GuestProgram {
