@@ -7,18 +7,14 @@ TEST = $(SWIFT) test -c release --disable-xctest -Xswiftc -enable-testing --scra
 SOURCES = Package.swift Plugins Sources Tests
 UNICORN = .build/unicorn
 
-# Installs the missing ones of the Debian packages $(1), or says how to.
-define install
-@missing=; for p in $(1); do \
-    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
-done; \
-[ -z "$$missing" ] || { \
-    if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as='sudo -n'; else \
-        echo "missing packages; run: sudo apt-get install -y$$missing" >&2; exit 1; fi; \
-    $$as apt-get update -qq >&2 && \
-    $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq$$missing >&2; \
-}
-endef
+# Installs the missing ones of the Debian packages $(1), or says how.
+install = @sh Tests/install.sh $(1)
+
+# Runs what is tested on the real kvm_amd with the program $(1).
+KVM_AMD = .build/kvm-amd
+KVM_AMD_SCRIPTS = $(addprefix Tests/KVMAMD/,observe.sh exits.sh)
+kvm-amd = sh Tests/KVMAMD/run.sh $(KVM_AMD) Tests/KVMAMD/all.sh \
+    $(KVM_AMD_SCRIPTS) $(1) .build/strict-vmm
 
 .PHONY: help run test test-kvm-amd build setup lint format fuzz attach monkey screens bench clean
 help: ## list the targets
@@ -27,9 +23,12 @@ help: ## list the targets
 run: build ## build and debug the guest `hello` (in batch where there is no terminal)
 	@$(BIN)/sevdbg launch hello
 
-test: setup lint ## the format lint and all tests
+test: setup lint .build/strict-vmm ## the format lint and all tests
 	$(call install,tmux nasm gcc)
 	$(TEST)
+	@if timeout 300 sh Tests/KVMAMD/prepare.sh $(KVM_AMD) 2> .build/kvm-amd.log; then \
+	    $(call kvm-amd,.build/tests/release/sevdbg); \
+	else echo "skipped: all tests on kvm_amd, because: $$(tail -n 1 .build/kvm-amd.log)"; fi
 
 build: setup ## build the program
 	@$(BUILD) --product sevdbg >&2
@@ -38,11 +37,11 @@ setup: ## install the libraries that the build needs
 	$(call install,libzydis-dev libncurses-dev libbpf-dev)
 
 test-kvm-amd: build .build/strict-vmm ## what needs the real kvm_amd, on an emulated EPYC
-	$(call install,qemu-system-x86 busybox-static cpio xz-utils)
-	sh Tests/KVMAMD/run.sh .build/kvm-amd Tests/KVMAMD/observe.sh $(BIN)/sevdbg .build/strict-vmm
-	sh Tests/KVMAMD/run.sh .build/kvm-amd Tests/KVMAMD/exits.sh $(BIN)/sevdbg .build/strict-vmm
+	@sh Tests/KVMAMD/prepare.sh $(KVM_AMD)
+	$(call kvm-amd,$(BIN)/sevdbg)
 
 .build/strict-vmm: Tests/StrictVMM/strict-vmm.c
+	$(call install,gcc)
 	mkdir -p $(@D)
 	cc -O2 -Wall -Wextra -pthread -o $@ $<
 

@@ -51,6 +51,7 @@ mount -t sysfs none /sys
 mount -t tracefs none /sys/kernel/tracing
 mount -t bpf none /sys/fs/bpf
 for module in /modules/*.ko; do insmod $module; done
+echo started
 sh /test
 echo "status $?"
 poweroff -f

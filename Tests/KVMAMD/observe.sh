@@ -16,7 +16,6 @@ tries=0
 until grep -q running /tmp/vmm || [ $((tries += 1)) -gt 300 ]; do sleep 0.1; done
 
 sevdbg attach $vmm --observe --for 3 --json > /tmp/observed 2> /tmp/errors || failures=$((failures + 1))
-cat /tmp/observed /tmp/errors
 expect "BPF programs load" '"by":"bpf"'
 expect "the memory slot is seen" '"gpa":"0x0","size":"0x200000"'
 expect "live VMCBs are seen" '"vmcb":{"exitCode":"0x[0-9a-f]*","name":"[A-Z]'
@@ -27,5 +26,5 @@ expect "the port is known" '"kind":"port","address":"0x100","access":"write"'
 
 kill $vmm
 wait $vmm || { echo "FAILED: the VMM saw irregularities"; failures=$((failures + 1)); }
-cat /tmp/vmm
+[ $failures = 0 ] || cat /tmp/observed /tmp/errors /tmp/vmm
 exit $failures
