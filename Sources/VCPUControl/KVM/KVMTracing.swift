@@ -2,8 +2,7 @@
 ///
 /// `KernelTracing` is it where BPF is allowed; without, a host sees of such an exchange nothing.
 protocol KVMTracing: AnyObject {
-    /// The exchanges that are over since the last call, in order.
-    ///
-    /// - Parameter isOver: whether the VM has ended, so that what is open never gets an answer.
+    /// The exchanges that are over since the last call, in order; `isOver` says that the VM has
+    /// ended, so that what is open never gets an answer.
     func takeExchanges(isOver: Bool) -> [Exchange]
 }
