@@ -39,7 +39,9 @@ package struct ExitFilter: Sendable, Equatable {
         return ExitFilter(conditions: conditions, text: text)
     }
 
-    package func matches(_ exchange: Exchange) -> Bool { matches(Subject(exchange)) }
+    package func matches(_ exchange: Exchange) -> Bool {
+        conditions.isEmpty || matches(Subject(exchange))
+    }
 
     /// The same for an access of a guest without SEV-ES, by the VMGEXIT that it would be.
     package func matches(_ access: PassedExit.Kind) -> Bool { matches(Subject(access)) }
@@ -86,7 +88,7 @@ extension ExitFilter {
     /// What the terms of a filter look at.
     struct Subject {
         var name: String
-        var code: String
+        var code: UInt64?
         var port: UInt64?
         var msr: UInt64?
     }
@@ -94,7 +96,12 @@ extension ExitFilter {
 
 extension ExitFilter.Subject {
     init(_ exchange: Exchange) {
-        (name, code) = (exchange.name, exchange.codeText)
+        name = exchange.name
+        switch exchange.content {
+        case .page(let request, _): code = request.raw(.swExitCode)
+        case .msr: code = UInt64(exchange.decodedMSR.info)
+        case .noPage: code = nil
+        }
         if name == "IOIO" { port = UInt64(IOIOInfo(rawValue: exchange.info1).port) }
         if name == "MSR" { msr = exchange.requestPage?.value(.rcx) }
     }
@@ -107,7 +114,7 @@ extension ExitFilter.Subject {
         case .memory(let access): code = access.isRead ? .mmioRead : .mmioWrite
         case .other: code = nil
         }
-        (name, self.code) = (code?.name ?? access.name, code?.rawValue.hex ?? "?")
+        (name, self.code) = (code?.name ?? access.name, code?.rawValue)
     }
 }
 
@@ -115,7 +122,7 @@ extension ExitFilter.Term {
     func holds(for subject: ExitFilter.Subject) -> Bool {
         switch self {
         case .name(let name): subject.name == name
-        case .code(let code): subject.code == code.hex
+        case .code(let code): subject.code == code
         case .port(let port): subject.port == port
         case .msr(let number): subject.msr == number
         }
