@@ -53,11 +53,11 @@ extension EmulatedMachine {
     /// Runs one vCPU without looking elsewhere.
     private func runSlice(_ number: Int, limit: UInt64) -> (spent: UInt64, exit: CoreExit) {
         if nmis[number].isDeliverable, let exit = deliverNMI(to: number) { return (0, exit) }
-        let before = unsafe vcpus[number].retired
-        unsafe vcpus[number].events.timeStampBase = executed &- before
+        let (before, start) = (unsafe vcpus[number].retired, executed)
+        unsafe vcpus[number].events.timeStampBase = start &- before
         let exit = execute(number, limit: limit)
         let spent = unsafe vcpus[number].retired &- before
-        executed = executed &+ spent
+        executed = start &+ spent
         if unsafe !vcpus[number].events.watched.isEmpty { collectObservations(of: number) }
         if !entries.isOver { noteEntry(of: number) }
         return (spent, exit)

@@ -5,25 +5,25 @@
 /// other hands: it overrides how instructions are executed, and nothing else.
 ///
 /// Unsafe: the vCPUs lie in a block of their own and are changed in place, so that a single step
-/// neither copies nor allocates.
+/// neither copies nor allocates. All but what `KVMMachine` overrides is `final`, for the same reason.
 @safe package class EmulatedMachine: Machine {
     let guest: GuestMemory
     let vcpus: UnsafeMutablePointer<EmulatedVCPU>
     package let vcpuCount: Int
     let visibility: Visibility
     let interrupt: InterruptFlag
-    var hypervisor: HypervisorModel
-    var activities: Activities
-    var nmis: [PendingNMI]
-    var scheduler = Scheduler()
-    var breakpoints: Set<UInt64> = []
-    var observations: [Observation] = []
+    final var hypervisor: HypervisorModel
+    final var activities: Activities
+    final var nmis: [PendingNMI]
+    final var scheduler = Scheduler()
+    final var breakpoints: Set<UInt64> = []
+    final var observations: [Observation] = []
     /// Stops every vCPU, unseen from outside, when it comes to the guest's entry.
-    var entries: EntryWatch
+    final var entries: EntryWatch
     /// The vCPU whose exit the last run returned, if it stood still there.
-    var stoodStill: Int? = 0
+    final var stoodStill: Int? = 0
     /// Instructions that all vCPUs have executed.
-    var executed: UInt64 = 0
+    final var executed: UInt64 = 0
 
     /// Builds the VM of a launch plan.
     ///

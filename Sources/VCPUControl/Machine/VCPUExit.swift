@@ -1,4 +1,6 @@
 /// Why a vCPU stopped running, in the words of `KVM_RUN`'s exit reasons (REFERENCE 5e).
+///
+/// What is large is `indirect`: a value comes with every single step.
 package enum VCPUExit: Sendable, Equatable {
     /// The instruction limit of the run is reached.
     case limit
@@ -7,7 +9,7 @@ package enum VCPUExit: Sendable, Equatable {
     /// The `InterruptFlag` was raised.
     case interrupted
     /// A VMGEXIT is over: it counts as one executed instruction, and the guest runs on behind it unless the outcome says otherwise.
-    case vmgexit(Exchange)
+    indirect case vmgexit(Exchange)
     /// A port access waits for `complete(_:with:)`; the corresponding exit is `KVM_EXIT_IO`.
     case io(PortAccess)
     /// A memory access outside RAM waits for `complete(_:with:)`; the corresponding exit is `KVM_EXIT_MMIO`.
@@ -23,9 +25,9 @@ package enum VCPUExit: Sendable, Equatable {
     /// No vCPU of the scope can run: each is halted, held or ended.
     case idle
     /// A foreign VMM answers this exit, and the vCPU goes on with the next run.
-    case passed(PassedExit)
+    indirect case passed(PassedExit)
     /// A port or MSR access is over that `setExitStops` asked for, of a VM without SEV-ES.
-    case accessed(PassedExit)
+    indirect case accessed(PassedExit)
     /// The foreign VMM is no more; the text says how it ended.
     case vanished(String)
     /// An exit reason that KVM knows and sevdbg does not.
