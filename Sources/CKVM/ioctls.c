@@ -21,21 +21,42 @@ int ckvm_ioctl(int descriptor, struct ckvm_call call)
 }
 
 static _Thread_local timer_t timer;
+/// A timer belongs to a thread until that ends.
 static _Thread_local bool has_timer;
+/// The milliseconds between two beats; 0: the timer is not armed.
+static _Thread_local volatile unsigned interval;
+/// The immediate_exit of the vCPU that this thread runs.
+static _Thread_local uint8_t *volatile running;
+
+static int set_timer(unsigned milliseconds)
+{
+    struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+    struct itimerspec beats = {time, time};
+    if (timer_settime(timer, 0, &beats, NULL) < 0)
+        return -errno;
+    interval = milliseconds;
+    return 0;
+}
 
 /// KVM_RUN fails with EINTR because of any signal that has a handler; all else is restarted.
-static void beat(int signal) { (void)signal; }
+///
+/// One that is sent once must not be lost just before KVM_RUN. The timer stays armed from run to
+/// run, which saves each of them two system calls, and stops at its first beat between them.
+static void beat(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)context;
+    int error = errno;
+    if (running && info->si_code == SI_TKILL)
+        *running = 1;
+    if (!running && interval)
+        set_timer(0);
+    errno = error;
+}
 
-/// A timer belongs to a thread until that ends, and is armed only while a guest runs.
 static int make_timer(void)
 {
-    struct sigaction action = {.sa_handler = beat, .sa_flags = SA_RESTART};
-    struct sigaction old;
-    if (sigaction(SIGURG, NULL, &old) < 0)
-        return -errno;
-    // Whoever has a handler of his own keeps it: it interrupts KVM_RUN as well.
-    if ((old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN)
-        && sigaction(SIGURG, &action, NULL) < 0)
+    struct sigaction action = {.sa_sigaction = beat, .sa_flags = SA_RESTART | SA_SIGINFO};
+    if (sigaction(SIGURG, &action, NULL) < 0)
         return -errno;
     // Threads of libdispatch start with all signals blocked.
     sigset_t signals;
@@ -52,22 +73,19 @@ static int make_timer(void)
     return 0;
 }
 
-int ckvm_heartbeat_start(unsigned milliseconds)
+int ckvm_heartbeat_start(unsigned milliseconds, uint8_t *immediate_exit)
 {
     int failure = has_timer ? 0 : make_timer();
+    // Before the timer is looked at, for a beat must not stop it behind that.
+    running = immediate_exit;
+    if (!failure && interval != milliseconds)
+        failure = set_timer(milliseconds);
     if (failure)
-        return failure;
-    struct timespec interval = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
-    struct itimerspec beats = {interval, interval};
-    return timer_settime(timer, 0, &beats, NULL) < 0 ? -errno : 0;
+        running = NULL;
+    return failure;
 }
 
-void ckvm_heartbeat_stop(void)
-{
-    struct itimerspec none = {0};
-    if (has_timer)
-        timer_settime(timer, 0, &none, NULL);
-}
+void ckvm_heartbeat_stop(void) { running = NULL; }
 
 const char *ckvm_errno_name(int number)
 {

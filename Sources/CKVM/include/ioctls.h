@@ -136,8 +136,9 @@ const char *ckvm_errno_name(int number);
 
 /// Sends SIGURG to the calling thread again and again, so that no KVM_RUN lasts longer than that.
 ///
-/// Returns 0, or the negated errno. A thread has at most one such timer.
-int ckvm_heartbeat_start(unsigned milliseconds);
+/// A SIGURG that another thread sends to this one makes KVM_RUN come back even where it is only about
+/// to be called: it sets the `immediate_exit` of the vCPU. Returns 0, or the negated errno.
+int ckvm_heartbeat_start(unsigned milliseconds, uint8_t *immediate_exit);
 
 /// Ends what `ckvm_heartbeat_start` began, if it did.
 void ckvm_heartbeat_stop(void);

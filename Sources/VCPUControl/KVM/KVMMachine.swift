@@ -106,10 +106,6 @@ internal import CKVM
     }
 
     override func execute(_ number: Int, limit: UInt64) -> CoreExit {
-        do throws(KVMError) {
-            return try Heartbeat.during {
-                unsafe processors[number].run(&vcpus[number], limit: limit)
-            }
-        } catch { return .shutdown(error.message) }
+        unsafe processors[number].run(&vcpus[number], limit: limit)
     }
 }

@@ -23,8 +23,8 @@ final class KVMProcessor {
     /// Instructions that KVM has executed.
     private(set) var executed: UInt64 = 0
 
-    /// Signals that one instruction may outlast: two seconds.
-    private static let beatLimit = 20
+    /// Milliseconds between two signals, and how many of them one instruction may outlast.
+    private static let (beat, beatLimit): (UInt32, Int) = (100, 20)
     /// `KVM_INTERNAL_ERROR_EMULATION`: this KVM's emulator does not know the instruction.
     private static let emulationError: UInt32 = 1
 
@@ -44,9 +44,14 @@ final class KVMProcessor {
         let (sum, overflows) = vcpu.retired.addingReportingOverflow(limit)
         let end = overflows ? UInt64.max : sum
         do throws(KVMError) {
-            let exit = try advance(&vcpu, until: end)
-            try takeVectors(&vcpu)
-            return exit
+            return try Heartbeat.during(every: Self.beat, file.page, interrupt) {
+                Result { () throws(KVMError) in
+                    guard !interrupt.isRaised else { return .limit }
+                    let exit = try advance(&vcpu, until: end)
+                    try takeVectors(&vcpu)
+                    return exit
+                }
+            }.get()
         } catch { return .shutdown(error.message) }
     }
 

@@ -30,6 +30,11 @@ struct RunPage: ~Copyable {
 
     deinit { unsafe syscalls.unmap(start, count: count) }
 
+    /// Where a signal handler makes the next `KVM_RUN` come back at once.
+    var immediateExit: UnsafeMutablePointer<UInt8> {
+        unsafe withUnsafeMutablePointer(to: &run.pointee.immediate_exit) { unsafe $0 }
+    }
+
     /// Makes the next `KVM_RUN` finish what an exit has left open, and come back at once.
     func setImmediateExit(_ value: Bool) { unsafe run.pointee.immediate_exit = value ? 1 : 0 }
 

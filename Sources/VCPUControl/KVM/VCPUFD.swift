@@ -18,12 +18,27 @@ struct VCPUFD: ~Copyable {
         do throws(Errno) {
             _ = unsafe try descriptor.syscalls.ioctl(descriptor.number, ckvm_run(0))
         } catch {
-            if error == .interrupted { return .interrupted }
+            if error == .interrupted {
+                page.setImmediateExit(false)
+                return .interrupted
+            }
             // The one exit that comes with an error as well.
             if error == .badAddress, case .memoryFault = page.exit { return page.exit }
             throw .failed(call: "KVM_RUN", on: descriptor.subject, error)
         }
         return page.exit
+    }
+
+    /// Runs until the next exit, or a signal, which comes after so many milliseconds at the latest
+    /// and as soon as a stop is asked for.
+    func run(
+        every milliseconds: UInt32, _ interrupt: InterruptFlag? = nil
+    ) throws(KVMError) -> KVMExit {
+        try Heartbeat.during(every: milliseconds, page, interrupt) {
+            Result { () throws(KVMError) in
+                interrupt?.isRaised ?? false ? .interrupted : try run()
+            }
+        }.get()
     }
 
     /// Finishes what the last exit has left open, and executes nothing.

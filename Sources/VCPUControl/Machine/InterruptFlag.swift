@@ -1,3 +1,4 @@
+internal import Glibc
 import Synchronization
 
 /// A request to the machine that runs the guest, raised by any thread or signal handler and taken
@@ -7,11 +8,27 @@ package final class InterruptFlag: Sendable {
     private static let look: UInt8 = 2
 
     private let requests = Atomic<UInt8>(0)
+    /// The thread that would not see a request, for it is in the guest; 0: none.
+    private let absent = Atomic<pthread_t>(0)
 
     package init() {}
 
     /// Asks for a stop; async-signal-safe.
-    package func raise() { _ = requests.bitwiseOr(Self.stop, ordering: .relaxed) }
+    package func raise() {
+        _ = requests.bitwiseOr(Self.stop, ordering: .sequentiallyConsistent)
+        let thread = absent.load(ordering: .sequentiallyConsistent)
+        if thread != 0 { pthread_kill(thread, SIGURG) }
+    }
+
+    /// Has a stop that is asked for send SIGURG to the calling thread while the body runs.
+    ///
+    /// Whoever looks at the flag in the body misses no request: it was raised before, or comes
+    /// with a signal.
+    func kicking<Result>(during body: () -> Result) -> Result {
+        absent.store(pthread_self(), ordering: .sequentiallyConsistent)
+        defer { absent.store(0, ordering: .sequentiallyConsistent) }
+        return body()
+    }
 
     package var isRaised: Bool { requests.load(ordering: .relaxed) & Self.stop != 0 }
 

@@ -1,4 +1,5 @@
 import CKVM
+import Foundation
 import Glibc
 import SystemPackage
 import Testing
@@ -183,10 +184,34 @@ struct KVMCallTests {
         "the heartbeat interrupts the thread that runs, as long as it runs", .timeLimit(.minutes(1))
     )
     func heartbeat() throws {
-        for _ in 0..<2 {
-            // pause(2) comes back after a signal that has a handler, and not before.
-            let result = try Heartbeat.during { pause() }
-            #expect(result == -1)
+        try Self.open(KVMDouble()) { _, _, vcpu in
+            for interval in [100, 100, 10] as [UInt32] {
+                // pause(2) comes back after a signal that has a handler, and not before.
+                let result = try Heartbeat.during(every: interval, vcpu.page) { pause() }
+                #expect(result == -1)
+                #expect(unsafe vcpu.page.immediateExit.pointee == 0)
+            }
+        }
+    }
+
+    @Test(
+        "a stop that is asked for makes KVM_RUN come back, even where it is only about to be called",
+        .timeLimit(.minutes(1)))
+    func kick() throws {
+        let (flag, syscalls) = (InterruptFlag(), KVMDouble())
+        try Self.open(syscalls) { _, _, vcpu in
+            try Heartbeat.during(every: 1_000_000, vcpu.page, flag) {
+                Thread.detachNewThread { flag.raise() }
+                while unsafe vcpu.page.immediateExit.pointee == 0 { sched_yield() }
+            }
+            // Nothing is left of it behind the run that it ends.
+            syscalls.failures["KVM_RUN"] = .interrupted
+            #expect(try vcpu.run() == .interrupted)
+            #expect(unsafe vcpu.page.immediateExit.pointee == 0)
+            #expect(flag.take())
+            // Outside of a run there is nobody to be woken.
+            flag.raise()
+            #expect(unsafe vcpu.page.immediateExit.pointee == 0)
         }
     }
 

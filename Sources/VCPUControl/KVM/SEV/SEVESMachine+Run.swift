@@ -69,10 +69,8 @@ extension SEVESMachine {
     private func enter(_ number: Int) throws(MachineError) -> VCPUExit? {
         let vcpu = vm.vcpus[number]
         do throws(KVMError) {
-            let exit = try Heartbeat.during(every: Self.milliseconds) {
-                Result { () throws(KVMError) in try vcpu.file.run() }
-            }
-            return report(try exit.get(), of: number)
+            let exit = try vcpu.file.run(every: Self.milliseconds, interrupt)
+            return report(exit, of: number)
         } catch {
             if case .failed("KVM_RUN", _, let errno) = error {
                 if let exit = traced(isOver: true) { return exit }
