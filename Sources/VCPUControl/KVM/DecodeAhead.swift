@@ -93,7 +93,7 @@ extension MXCSR.Exceptions {
 
 extension Instruction {
     /// Whether an operand may lie in memory; push, call and string instructions name none.
-    fileprivate var hasMemory: Bool {
+    var hasMemory: Bool {
         switch form {
         case .register, .immediate, .registerRegister, .registerImmediate,
             .registerRegisterImmediate, .registerRegisterRegister, .immediateRegister,

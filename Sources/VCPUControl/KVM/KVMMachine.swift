@@ -10,6 +10,7 @@ internal import CKVM
 /// Unsafe: gives KVM the address of the guest's memory, which outlives the descriptors.
 @safe package final class KVMMachine: EmulatedMachine {
     private var processors: [KVMProcessor] = []
+    private let ways: StopWays
 
     /// Where RAM is mapped: at GPA 0, and once more at the GPA that is the C-bit alone.
     private enum Slot: UInt32 { case shared, encrypted }
@@ -20,14 +21,22 @@ internal import CKVM
     package convenience init(
         _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(), seed: UInt64 = 0
     ) throws(MachineError) {
-        try self.init(plan, interrupt: interrupt, seed: seed, on: LinuxSyscalls())
+        let ways: StopWays
+        do throws(KVMError) {
+            ways = try StopWays.ofThisHost.get()
+        } catch { throw .refused(error.message) }
+        try self.init(plan, interrupt: interrupt, seed: seed, on: LinuxSyscalls(), ways: ways)
     }
 
+    /// The same by other system calls, with the ways in which their KVM stops.
     init(
-        _ plan: LaunchPlan, interrupt: InterruptFlag, seed: UInt64, on syscalls: any KVMSyscalls
+        _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(), seed: UInt64 = 0,
+        on syscalls: any KVMSyscalls = LinuxSyscalls(), ways: StopWays
     ) throws(MachineError) {
+        self.ways = ways
         try super.init(plan, visibility: .full, interrupt: interrupt, seed: seed)
         do throws(KVMError) {
+            try Self.check(ways)
             processors = try makeProcessors(try SystemFD(syscalls))
         } catch { throw .refused(error.message) }
     }
@@ -61,7 +70,9 @@ internal import CKVM
         var processors: [KVMProcessor] = []
         for number in 0..<vcpuCount {
             processors.append(
-                try KVMProcessor(try vm.makeVCPU(number), cpuid: cpuid, interrupt: interrupt))
+                try KVMProcessor(
+                    try vm.makeVCPU(number), cpuid: cpuid, interrupt: interrupt,
+                    stretchStop: ways.ofStretches))
         }
         return processors
     }
@@ -88,16 +99,26 @@ internal import CKVM
         }
     }
 
+    static func check(_ ways: StopWays) throws(KVMError) {
+        guard let failure = ways.failures[.singleStep] else { return }
+        throw .lacks("this KVM does not stop behind a single step: \(failure)")
+    }
+
     /// Instructions that KVM has executed, of all vCPUs.
     package var stepsOfKVM: UInt64 { processors.map(\.executed).reduce(0, &+) }
 
     package override var traits: MachineTraits {
         var traits = super.traits
         traits.name = "kvm"
+        let pace =
+            ways.ofStretches.map { "goes from branch to branch, stopped by \($0.name)" }
+            ?? "is stepped, for nothing else stops KVM here"
         traits.differences = [
             "nothing is encrypted, measured or attested",
             "KVM executes what needs registers and RAM at CPL 0, \(stepsOfKVM) so far",
             "a model executes the rest: #VC, VMGEXIT, faults, system, strings, CPL 3",
+            "KVM stops by: \(ways.text)",
+            "a run of more than one instruction \(pace)",
             "breakpoints are compared before each instruction",
             "the time stamp counts instructions, RDRAND has a seed",
             "vCPUs take turns on one thread",

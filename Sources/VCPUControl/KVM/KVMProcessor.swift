@@ -1,6 +1,9 @@
 internal import CKVM
 
-/// Executes the instructions of one vCPU, one at a time: the plain ones by KVM, the others by the model.
+/// Executes the instructions of one vCPU: the plain ones by KVM, the others by the model.
+///
+/// A single one is stepped. In a longer run KVM executes what lies between two branches at once,
+/// stopped by a way that works here, and the model the branches.
 ///
 /// The model is the vCPU of the emulator, on the same memory. It decodes ahead, so that no
 /// instruction reaches KVM that SEV-ES would intercept, that would fault, or that single-steps
@@ -10,6 +13,8 @@ internal import CKVM
 final class KVMProcessor {
     private let file: VCPUFD
     private let interrupt: InterruptFlag
+    /// What stops KVM behind several instructions; `nil`: each is stepped.
+    private let stretchStop: StopWay?
     /// What KVM starts with: of the system registers and of the x87, some parts stay like this.
     private let initial: (system: kvm_sregs, vectors: kvm_xsave)
     /// The state that KVM has; `nil`: it has to get it anew.
@@ -20,6 +25,8 @@ final class KVMProcessor {
     private var holdsVectors = false
     /// The instructions that KVM's own emulator turned out not to know.
     private var refused: Set<UInt32> = []
+    /// The way to stop that KVM is prepared for.
+    private var armed: StopWay?
     /// Instructions that KVM has executed.
     private(set) var executed: UInt64 = 0
 
@@ -29,13 +36,14 @@ final class KVMProcessor {
     private static let emulationError: UInt32 = 1
 
     init(
-        _ file: consuming VCPUFD, cpuid: [kvm_cpuid_entry2], interrupt: InterruptFlag
+        _ file: consuming VCPUFD, cpuid: [kvm_cpuid_entry2], interrupt: InterruptFlag,
+        stretchStop: StopWay?
     ) throws(KVMError) {
         try file.setCPUID(cpuid)
         file.page.setValidRegisters(UInt64(KVM_SYNC_X86_REGS))
         initial = (try file.systemRegisters(), try file.extendedState())
         self.file = file
-        self.interrupt = interrupt
+        (self.interrupt, self.stretchStop) = (interrupt, stretchStop)
         try armStep()
     }
 
@@ -58,19 +66,23 @@ final class KVMProcessor {
     private func advance(
         _ vcpu: inout EmulatedVCPU, until end: UInt64
     ) throws(KVMError) -> CoreExit {
+        // One instruction alone is stepped, branches too, and KVM stays prepared for that.
+        let way = end - vcpu.retired > 1 ? stretchStop : nil
         var (standing, deliveries) = (true, 0)
         while vcpu.retired < end && deliveries < EmulatedVCPU.deliveryLimit {
             let before = vcpu.retired
-            if let exit = try advance(&vcpu, standing: standing) { return exit }
+            if let exit = try advance(&vcpu, until: end, by: way, standing: standing) {
+                return exit
+            }
             deliveries = vcpu.retired == before ? deliveries + 1 : 0
             standing = false
         }
         return .limit
     }
 
-    /// Executes one instruction, or delivers one exception.
+    /// Executes instructions, or delivers one exception; without a way to stop, one instruction.
     private func advance(
-        _ vcpu: inout EmulatedVCPU, standing: Bool
+        _ vcpu: inout EmulatedVCPU, until end: UInt64, by way: StopWay?, standing: Bool
     ) throws(KVMError) -> CoreExit? {
         let next: Instruction?
         do throws(Fault) {
@@ -78,8 +90,17 @@ final class KVMProcessor {
         } catch { next = nil }
         guard let next else { return model(&vcpu) }
         if !standing, vcpu.memory.guest.code.hasBreakpoint(at: vcpu.rip) { return .breakpoint }
-        let isKVMs = !refused.contains(next.kind) && vcpu.isPlain(next)
-        return isKVMs ? try step(&vcpu, next) : try model(&vcpu, next)
+        guard !isRefused(next), vcpu.isPlain(next) else { return try model(&vcpu, next) }
+        guard let way else { return try step(&vcpu, next) }
+        guard !next.isBranch else { return try model(&vcpu, next) }
+        guard let stretch = vcpu.stretch(from: next, limit: end - vcpu.retired, isRefused) else {
+            return try step(&vcpu, next)
+        }
+        return try run(&vcpu, stretch, from: next, to: way)
+    }
+
+    private func isRefused(_ instruction: Instruction) -> Bool {
+        refused.contains(instruction.kind)
     }
 
     /// Has the model execute an instruction.
@@ -113,6 +134,7 @@ extension KVMProcessor {
     ) throws(KVMError) -> CoreExit? {
         try load(vcpu.system)
         if instruction.operation == .vector { try giveVectors(&vcpu) }
+        if armed != .singleStep { try armStep() }
         file.page.setRegisters(kvm_regs(vcpu), addingFlags: FlagBits.trap)
         for _ in 0..<Self.beatLimit {
             switch try file.run() {
@@ -146,7 +168,8 @@ extension KVMProcessor {
     }
 
     private func armStep() throws(KVMError) {
-        try file.setGuestDebug(UInt32(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP))
+        try file.setGuestDebug(StopWay.singleStep.debugFlags)
+        armed = .singleStep
     }
 
     /// Brings KVM's state outside the register file up to date.
@@ -179,12 +202,72 @@ extension KVMProcessor {
     }
 }
 
+// MARK: - Several instructions at once
+
+extension KVMProcessor {
+    /// Has KVM execute a stretch, or its part before a signal or an instruction that KVM refuses.
+    private func run(
+        _ vcpu: inout EmulatedVCPU, _ stretch: Stretch, from first: Instruction, to way: StopWay
+    ) throws(KVMError) -> CoreExit? {
+        try load(vcpu.system)
+        if stretch.hasVectors { try giveVectors(&vcpu) }
+        try arm(way, at: stretch.end)
+        for _ in 0..<Self.beatLimit {
+            file.page.setRegisters(kvm_regs(vcpu), addingFlags: 0)
+            let exit = try vcpu.patching(way.patch, at: stretch.end) {
+                Result { () throws(KVMError) in try file.run() }
+            }.get()
+            guard let place = place(of: exit, by: way),
+                let count = vcpu.instructions(of: stretch, to: place)
+            else {
+                let text = "KVM was to run from \(stretch.start.hex) to \(stretch.end.hex)"
+                return .shutdown("\(text), and leaves its vCPU with \(exit)")
+            }
+            finish(&vcpu, count, place)
+            switch exit {
+            case .interrupted where interrupt.isRaised: return .limit
+            case .internalError where count == 0:
+                refused.insert(first.kind)
+                return try model(&vcpu, first)
+            default: if count > 0 { return nil }
+            }
+        }
+        return .shutdown("KVM does not come to an end with the instruction at \(vcpu.rip.hex)")
+    }
+
+    /// Prepares KVM to stop at an address; what stands in the code is enough for some ways.
+    private func arm(_ way: StopWay, at end: UInt64) throws(KVMError) {
+        guard armed != way || way.patch == nil else { return }
+        try file.setGuestDebug(way.debugFlags, breakpoints: [end])
+        armed = way
+    }
+
+    /// The next instruction after an exit that a stretch may have.
+    private func place(of exit: KVMExit, by way: StopWay) -> UInt64? {
+        let rip = file.page.registers.rip
+        return switch exit {
+        case .halt where way == .halt: rip &- 1
+        case .debug where way != .halt: rip
+        case .interrupted, .internalError(Self.emulationError, _): rip
+        default: nil
+        }
+    }
+
+    private func finish(_ vcpu: inout EmulatedVCPU, _ count: UInt64, _ place: UInt64) {
+        guard count > 0 else { return }
+        vcpu.take(file.page.registers)
+        vcpu.rip = place
+        vcpu.retired &+= count
+        executed &+= count
+    }
+}
+
 extension Instruction {
     /// What the instruction does, whatever its operands are.
     fileprivate var kind: UInt32 { UInt32(operation.rawValue) << 16 | UInt32(detail) }
 
     /// Whether the next instruction may be another than the one behind it.
-    fileprivate var isBranch: Bool {
+    var isBranch: Bool {
         switch operation {
         case .jmp, .jmpIndirect, .call, .callIndirect, .ret, .loop, .loope, .loopne, .jrcxz,
             .jo, .jno, .jb, .jnb, .jz, .jnz, .jbe, .jnbe, .js, .jns, .jp, .jnp, .jl, .jnl, .jle,

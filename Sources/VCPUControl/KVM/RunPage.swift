@@ -60,6 +60,11 @@ struct RunPage: ~Copyable {
         unsafe run.pointee.kvm_dirty_regs |= UInt64(KVM_SYNC_X86_REGS)
     }
 
+    /// The kernel's name for the last exit.
+    var exitName: String {
+        "KVM_EXIT_" + PassedExit.Kind.other(unsafe run.pointee.exit_reason).name
+    }
+
     /// The last exit.
     ///
     /// Each part of it is read once: the mapping may be that of a vCPU that runs.

@@ -25,6 +25,8 @@ import SystemPackage
     private(set) var page: UnsafeMutableRawPointer?
     /// Calls that fail, by name.
     var failures: [String: Errno] = [:]
+    /// What `kvm_run` has behind each `KVM_RUN`; `nil`: what a test has put there.
+    var exitReason: UInt32?
     /// What KVM puts into a struct, by name.
     var results: [String: [UInt8]] = [:]
     /// What ioctls return, by name; 0 else.
@@ -50,6 +52,9 @@ import SystemPackage
                 name: name, request: unsafe call.request, descriptor: descriptor,
                 bytes: unsafe [UInt8](bytes)))
         if let failure = failures[name] { throw failure }
+        if name == "KVM_RUN", let exitReason {
+            unsafe page?.assumingMemoryBound(to: kvm_run.self).pointee.exit_reason = exitReason
+        }
         if let result = results[name] {
             unsafe call.argument?.copyMemory(from: result, byteCount: min(result.count, call.size))
         }

@@ -219,7 +219,7 @@ struct KVMFailureTests {
             let syscalls = Self.double()
             syscalls.failures[name] = .ioError
             let error = #expect(throws: MachineError.self) {
-                try KVMMachine(plan, interrupt: InterruptFlag(), seed: 0, on: syscalls)
+                try KVMMachine(plan, on: syscalls, ways: StopWays())
             }
             #expect(error?.message.hasPrefix("\(name) on ") ?? false, "\(name)")
             #expect(error?.message.contains("EIO") ?? false, "\(name)")
@@ -233,9 +233,14 @@ struct KVMFailureTests {
         syscalls.values["KVM_CHECK_EXTENSION"] = 0
         let plan = EmulatedMachineTests.plan([EmulatedMachineTests.spin])
         let error = #expect(throws: MachineError.self) {
-            try KVMMachine(plan, interrupt: InterruptFlag(), seed: 0, on: syscalls)
+            try KVMMachine(plan, on: syscalls, ways: StopWays())
         }
         #expect(error?.message.contains("KVM_CAP_SYNC_REGS") ?? false)
+        let steps = #expect(throws: MachineError.self) {
+            try KVMMachine(
+                plan, on: Self.double(), ways: StopWays(failures: [.singleStep: "no exit"]))
+        }
+        #expect(steps?.message.contains("single step: no exit") ?? false)
     }
 
     @Test("a call that fails while the guest runs ends the VM in words; so does an unknown exit")
@@ -243,8 +248,7 @@ struct KVMFailureTests {
         let plan = EmulatedMachineTests.plan([EmulatedMachineTests.spin])
         for name in ["KVM_RUN", "KVM_SET_SREGS"] {
             let syscalls = Self.double()
-            let machine = try KVMMachine(
-                plan, interrupt: InterruptFlag(), seed: 0, on: syscalls)
+            let machine = try KVMMachine(plan, on: syscalls, ways: StopWays())
             syscalls.failures[name] = .ioError
             guard case .shutdown(let text) = try machine.run(.all, limit: 1).exit else {
                 Issue.record("the VM goes on without \(name)")
@@ -253,8 +257,7 @@ struct KVMFailureTests {
             #expect(text.hasPrefix("\(name) on vCPU 0 fails with EIO"))
         }
         // A kvm_run of zeros is KVM_EXIT_UNKNOWN.
-        let machine = try KVMMachine(
-            plan, interrupt: InterruptFlag(), seed: 0, on: Self.double())
+        let machine = try KVMMachine(plan, on: Self.double(), ways: StopWays())
         guard case .shutdown(let text) = try machine.run(.all, limit: 1).exit else {
             Issue.record("the VM goes on")
             return
@@ -267,7 +270,7 @@ struct KVMFailureTests {
         let plan = EmulatedMachineTests.plan([EmulatedMachineTests.spin])
         let flag = InterruptFlag()
         let syscalls = Self.double()
-        let machine = try KVMMachine(plan, interrupt: flag, seed: 0, on: syscalls)
+        let machine = try KVMMachine(plan, interrupt: flag, on: syscalls, ways: StopWays())
         syscalls.failures["KVM_RUN"] = .interrupted
         guard case .shutdown(let text) = try machine.run(.all, limit: 1).exit else {
             Issue.record("the step has ended")

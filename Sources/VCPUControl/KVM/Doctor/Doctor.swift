@@ -3,22 +3,29 @@ internal import SystemPackage
 
 /// Finds out what a host can do.
 ///
-/// It opens devices, makes no VM but the one that tries a launch, and changes nothing.
+/// It opens devices, makes no VMs but those that try a launch and stops, and changes nothing.
 package struct Doctor {
     let files: any HostFiles
     let syscalls: any KVMSyscalls
+    /// Asked only where there is a KVM.
+    private let stopWays: () -> Result<StopWays, KVMError>
 
-    init(_ files: any HostFiles, _ syscalls: any KVMSyscalls) {
-        (self.files, self.syscalls) = (files, syscalls)
+    init(
+        _ files: any HostFiles, _ syscalls: any KVMSyscalls,
+        stopWays: @escaping () -> Result<StopWays, KVMError>
+    ) {
+        (self.files, self.syscalls, self.stopWays) = (files, syscalls, stopWays)
     }
 
     /// The doctor of this host.
-    package init() { self.init(LinuxFiles(), LinuxSyscalls()) }
+    package init() {
+        self.init(LinuxFiles(), LinuxSyscalls()) { StopWays.ofThisHost }
+    }
 
     package func examine() -> DoctorReport {
         let launching = [modules, vmTypes, firmware, platform, debugSwap].compactMap { $0 }
         return DoctorReport(
-            checks: [processor, kvmDevice] + kvmChecks + launching
+            checks: [processor, kvmDevice] + kvmChecks + [stops].compactMap { $0 } + launching
                 + [memoryLock, tracepoints, typeInformation, tracing],
             machines: [
                 .init(name: "emulator"),
@@ -57,6 +64,7 @@ extension Doctor {
     private var kvmObstacle: KVMError? {
         do throws(KVMError) {
             try KVMMachine.check(try SystemFD(syscalls))
+            try KVMMachine.check(try stopWays().get())
             return nil
         } catch { return error }
     }
@@ -135,6 +143,21 @@ extension Doctor {
                 "kvm-extensions", "KVM extensions", missing: $0.1, for: $0.2,
                 mend: "boot a newer kernel; --machine emulator needs none of it")
         }
+    }
+
+    /// What stops a plain vCPU, as a try has shown; `nil` where KVM is not to be had.
+    private var stops: DoctorCheck? {
+        guard (try? SystemFD(syscalls)) != nil else { return nil }
+        let (id, title, need) = ("kvm-stops", "KVM stops", "--machine kvm: steps, and fast runs")
+        do throws(KVMError) {
+            let ways = try stopWays().get()
+            guard ways.work(.singleStep) else {
+                return DoctorCheck(
+                    id, title, missing: ways.text, for: need,
+                    mend: "boot a newer kernel; --machine emulator needs none of it")
+            }
+            return DoctorCheck(id, title, ok: ways.text, for: need)
+        } catch { return failed(id, title, error, for: need) }
     }
 
     private var modules: DoctorCheck {

@@ -51,6 +51,23 @@ struct DoctorTests {
         #expect(closed.doctor.select().reason.contains("usermod -aG kvm"))
     }
 
+    @Test(
+        "what does not stop a vCPU is said; without single steps the machine kvm is not to be had")
+    func stops() {
+        var host = FakeHost.laptop
+        func stops() -> DoctorCheck? { host.report.checks.first { $0.id == "kvm-stops" } }
+        var obstacle: String? { host.report.machines.first { $0.name == "kvm" }?.obstacle }
+        host.stopWays = .success(StopWays(failures: [.softwareBreakpoint: "KVM_EXIT_SHUTDOWN"]))
+        #expect(stops()?.state == .ok && obstacle == nil)
+        #expect(stops()?.finding.hasSuffix("HLT; not INT3: KVM_EXIT_SHUTDOWN") ?? false)
+        host.stopWays = .success(StopWays(failures: [.singleStep: "no exit"]))
+        #expect(stops()?.state == .missing && obstacle?.contains("no exit") ?? false)
+        host.stopWays = .failure(.failed(call: "KVM_RUN", on: "vCPU 0", .ioError))
+        #expect(stops()?.finding.contains("EIO") ?? false)
+        host.failures[SystemFD.path] = .permissionDenied
+        #expect(stops() == nil)
+    }
+
     @Test("the record has every check by its id, and the machines")
     func json() throws {
         let text = FakeHost.epyc.report.json.text

@@ -11,6 +11,7 @@ struct FakeHost: HostFiles {
     /// Devices that cannot be opened; the others are the twin's.
     var failures: [String: Errno] = [:]
     var devices = KVMTwin.Host(hasTypedVMs: false, hasSEVES: false, hasFirmware: false)
+    var stopWays = Result<StopWays, KVMError>.success(StopWays())
 
     func read(_ path: String) throws(Errno) -> String {
         if denied.contains(path) { throw .permissionDenied }
@@ -18,7 +19,7 @@ struct FakeHost: HostFiles {
         return text
     }
 
-    var doctor: Doctor { Doctor(self, FakeDevices(failures, KVMTwin(devices))) }
+    var doctor: Doctor { Doctor(self, FakeDevices(failures, KVMTwin(devices))) { stopWays } }
     var report: DoctorReport { doctor.examine() }
 }
 
