@@ -66,8 +66,8 @@ attach: setup ## 1 000 times to a VMM that checks itself and away, and 200 debug
 	$(call install,gcc qemu-system-x86)
 	SEVDBG_ATTACH_CYCLES=1000 SEVDBG_ATTACH_KILLS=200 $(TEST) --filter Attach
 
-bench: setup $(UNICORN)/bench .build/terminal .build/kvm .build/observe build ## speed beside Unicorn's, KVM's and gdb's, the cost of a VMGEXIT
-	$(call install,gdb)
+bench: setup $(UNICORN)/bench .build/terminal .build/kvm .build/observe build ## speed beside Unicorn's, KVM's, QEMU's and gdb's, the cost of a VMGEXIT
+	$(call install,gdb qemu-system-x86)
 	@$(BUILD) --product Benchmark >&2
 	@$(BIN)/Benchmark $(UNICORN)/bench .build/terminal .build/kvm $(BIN)/sevdbg
 	@.build/observe $(BIN)/sevdbg || echo "observed VMM: not measured, needs root and /dev/kvm"

@@ -1,9 +1,9 @@
 import Foundation
 import VCPUControl
 
-/// Steps of the machine kvm with registers, beside the least that KVM needs for them.
+/// The machine kvm beside the least that KVM needs for a step, and beside gdb on QEMU.
 ///
-/// Both step through the guest `spin` in the same run; `kvm.c` is the loop in C.
+/// All but gdb go through the guest `spin` in the same run; `kvm.c` is the loop in C.
 struct KVMBenchmark {
     /// The helper that was made from `kvm.c`.
     var helper: String
@@ -18,16 +18,51 @@ struct KVMBenchmark {
             print("step on KVM: left out, \(error.message)")
             return
         }
-        var row = Row("step on KVM, registers")
-        for _ in 0..<rounds { row.add(try own(), anchor: try loop()) }
+        var (row, run) = (Row("step on KVM, registers"), Row("run on KVM"))
+        for _ in 0..<rounds {
+            let loop = try loop()
+            row.add(try own(), anchor: loop)
+            run.add(try freeRun(), anchor: loop)
+        }
         print(row.text(beside: "C loop", digits: 3))
+        print(run.text(beside: "C loop", digits: 3))
+        reportQEMU(row.own)
+    }
+
+    /// Prints the same steps beside gdb's on QEMU, or why that cannot be.
+    private func reportQEMU(_ own: [Double]) {
+        do {
+            for form in QEMUBenchmark.Form.allCases {
+                var row = Row("step on KVM, registers")
+                for rate in own { row.add(rate * 1e6, anchor: try QEMUBenchmark().measure(form)) }
+                print(row.text(beside: "gdb \(form.rawValue), QEMU", digits: 4))
+            }
+        } catch { print("steps of gdb on QEMU with KVM: not measured, \(error)") }
+    }
+
+    /// Instructions a second where nobody looks at them.
+    private func freeRun() throws -> Double {
+        let machine = try machine()
+        return try Benchmark.rate {
+            while machine.instructions(of: 0) < Self.steps {
+                let left = Self.steps - machine.instructions(of: 0)
+                guard case .limit = try machine.run(.all, limit: left).exit else {
+                    throw Failure(text: "spin is too short for \(Self.steps) instructions")
+                }
+            }
+            return Self.steps
+        }
+    }
+
+    private func machine() throws -> KVMMachine {
+        var options = LaunchOptions(arguments: [.value(Self.steps)])
+        options.cBit = try KVMMachine.cBit()
+        return try KVMMachine(try LaunchPlan(GuestImage.load("spin"), options))
     }
 
     /// Steps a second through the seam, with all registers read after each.
     private func own() throws -> Double {
-        var options = LaunchOptions(arguments: [.value(Self.steps)])
-        options.cBit = try KVMMachine.cBit()
-        let machine = try KVMMachine(try LaunchPlan(GuestImage.load("spin"), options))
+        let machine = try machine()
         var sum: UInt64 = 0
         let rate = try Benchmark.rate {
             for _ in 0..<Self.steps {
