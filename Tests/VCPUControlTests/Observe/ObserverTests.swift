@@ -188,15 +188,21 @@ struct ObserverTests {
     }
 
     @Test("a process that is none, or no VMM, is an error in words")
-    func errors() {
+    func errors() throws {
+        // Not this process: other tests run VMs in it meanwhile.
+        let other = Process()
+        other.executableURL = URL(filePath: "/bin/sleep")
+        other.arguments = ["60"]
+        try other.run()
+        defer { other.terminate() }
         #expect(throws: ObserveError.process(.noProcess(.max))) { try Observer(.max) }
         #expect(throws: ObserveError.process(.noProcess(0))) { try Observer(0) }
         #expect(throws: ObserveError.process(.noProcess(-1))) { try RunSampler(-1, because: "") }
         do throws(ObserveError) {
-            _ = try Observer(getpid())
-            Issue.record("the tests have no VM open")
+            _ = try Observer(other.processIdentifier)
+            Issue.record("a process that sleeps has no VM open")
         } catch {
-            guard case .process(.noVM(getpid(), _)) = error else {
+            guard case .process(.noVM(other.processIdentifier, _)) = error else {
                 Issue.record("\(error)")
                 return
             }
