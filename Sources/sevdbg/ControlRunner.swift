@@ -23,19 +23,29 @@ struct ControlRunner {
             StandardError.message(error.message)
             return .noFile
         }
-        if script.wantsTerminal, let status = runTerminal() { return status }
-        return runBatch(commands)
+        let tracer: TracerClient
+        do throws(AttachError) {
+            // Before there are threads, so that it can be a fork.
+            tracer = try TracerClient()
+        } catch {
+            StandardError.message(error.message)
+            return .noMachine
+        }
+        if script.wantsTerminal, let status = runTerminal(tracer) { return status }
+        return runBatch(commands, tracer)
     }
 
-    private func runTerminal() -> ProgramStatus? {
+    private func runTerminal(_ tracer: TracerClient) -> ProgramStatus? {
         let target = target
-        return Interactive.run(interface.terminal()) { try target.makeSession() }
+        return Interactive.run(interface.terminal()) { try target.makeSession(tracer) }
     }
 
-    private func runBatch(_ commands: [ScriptCommand]) -> ProgramStatus {
+    private func runBatch(
+        _ commands: [ScriptCommand], _ tracer: TracerClient
+    ) -> ProgramStatus {
         Interruption.catchSignals()
         do throws(SessionError) {
-            let session = try target.makeSession()
+            let session = try target.makeSession(tracer)
             var runner = BatchRunner(
                 session, isJSON: script.json, hasColor: !script.json && interface.hasColor)
             return runner.run(commands)
@@ -47,10 +57,11 @@ struct ControlRunner {
 }
 
 extension ControlRunner.Target {
-    fileprivate func makeSession() throws(SessionError) -> Session {
+    fileprivate func makeSession(_ tracer: TracerClient) throws(SessionError) -> Session {
         let machine: ForeignMachine
         do throws(AttachError) {
-            machine = try ForeignMachine(process: process, vm: vm, interrupt: Interruption.flag)
+            machine = try ForeignMachine(
+                process: process, vm: vm, tracer: tracer, interrupt: Interruption.flag)
         } catch { throw .machine(.refused(error.message)) }
         return try Session(
             attachedTo: AttachedGuest(process: process, name: machine.process.name), machine,
