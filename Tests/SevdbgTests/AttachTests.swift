@@ -110,6 +110,22 @@ struct AttachTests {
         try Self.expectUndisturbed(vmm)
     }
 
+    @Test("a round of steps leaves no instruction out, over exits, PUSHF, POPF and IRETQ")
+    func exactSteps() throws {
+        let vmm = try StrictVMM()
+        // A round of the guest has 156 instructions; one by one, and many at once.
+        let single = [String](repeating: "stepi", count: 156)
+        let commands = ["break *0x10000", "continue", "delete"] + single + ["stepi 1560"]
+        let run = try ProgramRun(
+            ["attach", "\(vmm.number)"] + commands.flatMap { ["-e", $0] })
+        #expect(run.status == 0)
+        let stops = run.output.split(separator: "\n").filter { $0.hasPrefix("=> ") }
+        #expect(stops.count == 158)
+        #expect(stops.filter { $0.hasPrefix("=> 0x10000:") }.count == 3)
+        #expect(stops.last?.hasPrefix("=> 0x10000:") == true)
+        try Self.expectUndisturbed(vmm)
+    }
+
     @Test("JSON: the head, the exits and the end")
     func json() throws {
         let vmm = try StrictVMM()
@@ -138,6 +154,20 @@ struct AttachTests {
         // The last of both is the call to end, which a thread may not live to see.
         #expect((2 * report.ticks...2 * report.ticks + 2).contains(report.signals))
         #expect(status == 0)
+    }
+
+    @Test("a VMM that debugs its guest itself has its own exits, until its vCPUs are stepped")
+    func ownDebugging() throws {
+        let vmm = try StrictVMM(["--debug"])
+        for round in 0..<5 {
+            #expect(try Self.attach(vmm, "info registers", "print $cr3").status == 0)
+            // In the middle of `continue`.
+            let debugger = try Victim(vmm, 1, isAttached: round > 0)
+            kill(debugger.number, SIGKILL)
+            debugger.wait()
+            try vmm.waitUntilFree()
+        }
+        try Self.expectUndisturbed(vmm)
     }
 
     @Test("kill -9 of the debugger: the VMM runs on", arguments: [[], ["--tick", "5"]])

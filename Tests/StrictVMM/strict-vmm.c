@@ -1,13 +1,14 @@
 // A VMM that checks itself: every exit, every answer, every register, every return of KVM_RUN.
 //
-//     strict-vmm [--tick MILLISECONDS | --seccomp | --two-vms]
+//     strict-vmm [--tick MILLISECONDS | --debug | --seccomp | --two-vms]
 //
-// Two vCPUs, each on a thread of its own. A guest folds all its registers, a word of memory and what
-// the VMM answers into a sum, and gives it out with each round; the VMM computes the same sum. Runs
-// until SIGTERM, then prints a line of totals and exits with 0, or with 1 after an irregularity.
-// SIGUSR1 prints the totals and goes on. With --tick both vCPU threads get a signal every so often:
-// each has to arrive, and only such a signal may make KVM_RUN return EINTR. With --two-vms each vCPU
-// is number 0 of a VM of its own.
+// Two vCPUs, each on a thread of its own. A guest folds all its registers, a word of memory, its flags
+// as PUSHF and IRETQ have them, and what the VMM answers into a sum, and gives it out with each round;
+// the VMM computes the same sum. Runs until SIGTERM, then prints a line of totals and exits with 0, or
+// with 1 after an irregularity. SIGUSR1 prints the totals and goes on. With --tick both vCPU threads
+// get a signal every so often: each has to arrive, and only such a signal may make KVM_RUN return EINTR.
+// With --debug it makes a step of its own every so often, which has to end in KVM_EXIT_DEBUG. With
+// --two-vms each vCPU is number 0 of a VM of its own.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -59,8 +60,25 @@ static const uint8_t guest[] = {
     0x48, 0x31, 0xd3,                          //        xor %rdx, %rbx
     0xb9, 0x80, 0x00, 0x00, 0xc0,              //        mov $0xc0000080, %ecx
     0x0f, 0x32,                                //        rdmsr
-    0xeb, 0xa9,                                //        jmp round
+    0x29, 0xc0,                                //        sub %eax, %eax
+    0x9c,                                      //        pushfq
+    0x48, 0x03, 0x1c, 0x24,                    //        add (%rsp), %rbx
+    0x9d,                                      //        popfq
+    0x48, 0x89, 0xe0,                          //        mov %rsp, %rax
+    0x6a, 0x10,                                //        push $16
+    0x50,                                      //        push %rax
+    0x9c,                                      //        pushfq
+    0x6a, 0x08,                                //        push $8
+    0x48, 0x8d, 0x05, 0x03, 0x00, 0x00, 0x00,  //        lea back(%rip), %rax
+    0x50,                                      //        push %rax
+    0x48, 0xcf,                                //        iretq
+    0x9c,                                      // back:  pushfq
+    0x58,                                      //        pop %rax
+    0x48, 0x01, 0xc3,                          //        add %rax, %rbx
+    0xeb, 0x89,                                //        jmp round
 };
+// What PUSHF gives there: ZF, PF, and the bit that is always set. A TF of someone else's would show.
+enum { FLAGS = 0x46 };
 
 struct vcpu {
     int number, fd;
@@ -74,6 +92,7 @@ struct vcpu {
 
 static struct vcpu vcpus[VCPUS];
 static atomic_int stopping;
+static int debugs;
 static _Thread_local struct vcpu *self;
 
 static void fail(const char *what) {
@@ -129,6 +148,18 @@ static void check_registers(struct vcpu *v) {
     if (r.rflags & 0x100) irregular(v, "TF is set");
 }
 
+static void set_debug(struct vcpu *v, unsigned control) {
+    struct kvm_guest_debug debug = {.control = control};
+    if (ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug)) irregular(v, "KVM_SET_GUEST_DEBUG");
+}
+
+static int step(struct vcpu *v) {
+    set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP);
+    int done = next_exit(v, KVM_EXIT_DEBUG);
+    set_debug(v, 0);
+    return done;
+}
+
 static int round_trip(struct vcpu *v) {
     struct kvm_run *run = v->run;
     fold(v);
@@ -150,9 +181,10 @@ static int round_trip(struct vcpu *v) {
     value = (uint32_t)(v->rounds ^ 0x5a5a5a5a);
     memcpy(run->mmio.data, &value, 4);
     v->sum ^= value;
+    v->sum += 2 * FLAGS;
     if (v->rounds % 64 == 0) check_registers(v);
     v->rounds++;
-    return 1;
+    return v->rounds % 16 || !debugs || step(v);
 }
 
 static void *serve(void *argument) {
@@ -186,6 +218,8 @@ static void make_vcpu(int kvm, int vm, int number, int id) {
     struct kvm_segment data = {.limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1};
     s.cs = code;
     s.ds = s.es = s.ss = s.fs = s.gs = data;
+    s.gdt.base = TABLES + 0x3000;
+    s.gdt.limit = 23;
     s.cr3 = TABLES;
     s.cr4 = 0x20;
     s.cr0 = 0x80000011;
@@ -209,6 +243,8 @@ static int make_vm(int kvm) {
     tables[0] = (TABLES + 0x1000) | 3;
     tables[512] = (TABLES + 0x2000) | 3;
     for (int i = 0; i < 512; i++) tables[1024 + i] = (uint64_t)i << 21 | 0x83;
+    tables[1537] = 0x00af9b000000ffff;
+    tables[1538] = 0x00cf93000000ffff;
     memcpy(ram + CODE, guest, sizeof guest);
     return vm;
 }
@@ -241,7 +277,8 @@ static int report(uint64_t ticks) {
 static void signal_all(void) {
     union sigval none = {0};
     for (int i = 0; i < VCPUS; i++)
-        if (pthread_sigqueue(vcpus[i].thread, SIGRTMIN, none)) fail("pthread_sigqueue");
+        if (pthread_sigqueue(vcpus[i].thread, SIGRTMIN, none) && !atomic_load(&stopping))
+            fail("pthread_sigqueue");
 }
 
 // A filter that allows everything: who looks sees only that there is one.
@@ -254,6 +291,7 @@ static void enter_seccomp(void) {
 
 int main(int count, char **arguments) {
     long tick = count == 3 && !strcmp(arguments[1], "--tick") ? atol(arguments[2]) : 0;
+    debugs = count == 2 && !strcmp(arguments[1], "--debug");
     if (count == 2 && !strcmp(arguments[1], "--seccomp")) enter_seccomp();
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGRTMIN, &action, 0);

@@ -18,8 +18,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// What attach/stub.S has in numbers.
+_Static_assert(offsetof(struct kvm_run, exit_reason) == 8, "exit_reason");
+_Static_assert(offsetof(struct kvm_run, debug.arch.dr7) == 56, "dr7");
+_Static_assert(offsetof(struct kvm_run, s.regs.regs.rip) == 432, "rip");
+
 extern const uint8_t ckvm_stub_start[], ckvm_stub_call[], ckvm_stub_last_call[], ckvm_stub_run[],
-    ckvm_stub_interrupted[], ckvm_stub_data[];
+    ckvm_stub_steps[], ckvm_stub_stepped[], ckvm_stub_told[], ckvm_stub_result[], ckvm_stub_data[];
 extern const uint8_t ckvm_cave_start[], ckvm_cave_data[], ckvm_cave_end[];
 
 struct ckvm_attach_layout ckvm_attach_layout(void)
@@ -28,7 +33,10 @@ struct ckvm_attach_layout ckvm_attach_layout(void)
         .call = ckvm_stub_call - ckvm_stub_start,
         .last_call = ckvm_stub_last_call - ckvm_stub_start,
         .run = ckvm_stub_run - ckvm_stub_start,
-        .interrupted = ckvm_stub_interrupted - ckvm_stub_start,
+        .steps = ckvm_stub_steps - ckvm_stub_start,
+        .stepped = ckvm_stub_stepped - ckvm_stub_start,
+        .told = ckvm_stub_told - ckvm_stub_start,
+        .result = ckvm_stub_result - ckvm_stub_start,
         .data = ckvm_stub_data - ckvm_stub_start,
         .size = ckvm_cave_start - ckvm_stub_start,
         .cave_data = ckvm_cave_data - ckvm_cave_start,
@@ -59,6 +67,11 @@ int ckvm_interrupt(pid_t thread)
 int ckvm_resume(pid_t thread, int signal)
 {
     return result(ptrace(PTRACE_SYSCALL, thread, 0, signal));
+}
+
+int ckvm_continue(pid_t thread, int signal)
+{
+    return result(ptrace(PTRACE_CONT, thread, 0, signal));
 }
 
 int ckvm_listen(pid_t thread)

@@ -9,9 +9,9 @@
     .section .rodata.ckvm.attach, "a", @progbits
     .balign 16
     .globl ckvm_stub_start, ckvm_stub_call, ckvm_stub_last_call, ckvm_stub_run
-    .globl ckvm_stub_interrupted, ckvm_stub_data
+    .globl ckvm_stub_steps, ckvm_stub_stepped, ckvm_stub_told, ckvm_stub_result, ckvm_stub_data
 ckvm_stub_start:
-    .ascii "sevdbg attach 1\n"
+    .ascii "sevdbg attach 2\n"
 
     // Any system call of the tracer's.
 ckvm_stub_call:
@@ -22,33 +22,88 @@ ckvm_stub_call:
 ckvm_stub_last_call:
     syscall
     xor     %eax, %eax
-    jmp     result
+    jmp     ckvm_stub_result
 
-    // KVM_RUN. An exit for debugging, and an interruption by the tracer, are not the VMM's.
+    // KVM_RUN, stepping: up to R14 times, while each next instruction is one of which nothing needs to
+    // be known. RBP: kvm_run. R15: the pages whose instructions are known, struct ckvm_attach_pages.
+    // R13: whether KVM writes DR7 to its exit when the processor's own trap ended a step. A step that
+    // KVM emulated may have cost it the trap flag, then, and is the last. R12: RIP at the start of the
+    // step.
+ckvm_stub_steps:
+    syscall
+    mov     %rax, %rbx
+    test    %rax, %rax
+    jnz     tell
+    cmpl    $4, 8(%rbp)                 // exit_reason: KVM_EXIT_DEBUG
+    jne     tell
+    dec     %r14
+ckvm_stub_stepped:
+    jz      tell
+    cmpq    $-1, 56(%rbp)               // debug.arch.dr7
+    je      1f
+    mov     $1, %r13d
+    jmp     2f
+1:  test    %r13, %r13
+    jnz     tell
+2:  mov     432(%rbp), %rax             // s.regs.regs.rip
+    mov     %rax, %r12
+    mov     %rax, %r8
+    and     $-4096, %r8
+    and     $4095, %eax
+    mov     (%r15), %rcx
+    lea     8(%r15), %r9
+3:  test    %rcx, %rcx
+    jz      tell
+    cmp     (%r9), %r8
+    je      4f
+    add     $520, %r9
+    dec     %rcx
+    jmp     3b
+4:  bt      %rax, 8(%r9)
+    jc      tell
+    movq    $-1, 56(%rbp)
+    mov     $16, %eax                   // ioctl
+    jmp     ckvm_stub_steps
+
+    // A signal that the VMM ignores: it stops the thread for the tracer. Without one nothing happens.
+tell:
+    mov     $186, %eax                  // gettid
+    syscall
+    mov     %eax, %edi
+    mov     signal(%rip), %esi
+    mov     $200, %eax                  // tkill
+    syscall
+ckvm_stub_told:
+    mov     %rbx, %rax
+    jmp     ran
+
+    // KVM_RUN. An exit for the tracer's debugging, and an interruption by the tracer, are not the VMM's.
 ckvm_stub_run:
     syscall
+ran:
     test    %rax, %rax
     jnz     1f
     mov     kvm_run(%rip), %rcx
     cmpl    $4, 8(%rcx)                 // exit_reason: KVM_EXIT_DEBUG
-    jne     result
+    jne     ckvm_stub_result
+    cmpl    $0, debugging(%rip)
+    je      ckvm_stub_result            // the VMM debugs its guest itself
+    mov     pushed(%rip), %rcx
+    test    %rcx, %rcx
+    jz      again
+    andb    $0xfe, (%rcx)               // TF, which PUSHF has shown to the guest
     jmp     again
 1:  cmp     $-4, %rax                   // -EINTR
-    jne     result
+    jne     ckvm_stub_result
     cmpl    $0, interrupting(%rip)
     jne     again
 
     // Back to the VMM with the result of its KVM_RUN, in RAX.
-result:
+ckvm_stub_result:
     mov     %rax, %rbx
     mov     after(%rip), %r12
     xor     %r13d, %r13d
     jmp     undo
-
-    // Back to the VMM with -EINTR: a signal has come for it.
-ckvm_stub_interrupted:
-    mov     $-4, %rax
-    jmp     result
 
     // Back to the VMM in front of its KVM_RUN.
 again:
@@ -63,7 +118,7 @@ undo:
     je      1f
     mov     rdi(%rip), %rdi
     mov     $0x4048ae9b, %esi           // KVM_SET_GUEST_DEBUG
-    lea     no_debug(%rip), %rdx
+    lea     vmm_debug(%rip), %rdx
     mov     $16, %eax
     syscall
 1:  mov     kvm_run(%rip), %rcx
@@ -140,7 +195,9 @@ debugging:      .long 0                 // guest debug is on, or about to be
 completing:     .long 0                 // immediate_exit is the tracer's
 owner:          .long 0                 // the descriptor of the vCPU
 scratch:        .quad 0                 // memory for arguments, mapped beside this page
-no_debug:       .fill 72, 1, 0          // struct kvm_guest_debug
+pushed:         .quad 0                 // where PUSHF puts bits 8 to 15, if that is what is stepped
+signal:         .quad 0                 // one that the VMM ignores
+vmm_debug:      .fill 72, 1, 0          // struct kvm_guest_debug of the VMM, as far as it is known
 
 // A first system call in a VMM that has no page of ours yet: written, for that moment, over the zeros
 // behind the code of some mapping. It leads back to the VMM's KVM_RUN as well.

@@ -16,7 +16,17 @@ struct ckvm_attach_stub {
     uint64_t after, rflags, rdi, rsi, rdx, r10, r8, r9, rbx, rbp, r12, r13, r14, r15;
     uint64_t kvm_run, valid_regs, mask, wanted;
     uint32_t interrupting, debugging, completing, owner;
-    uint64_t scratch;
+    uint64_t scratch, pushed, signal;
+};
+
+/// The pages of code that a run of steps may stay in; the one that is looked for first comes first.
+struct ckvm_attach_pages {
+    uint64_t count;
+    struct {
+        uint64_t address;
+        /// A bit for each address at which the steps have to end.
+        uint8_t ends[512];
+    } pages[15];
 };
 
 /// The data of the code for the first system call.
@@ -26,7 +36,7 @@ struct ckvm_attach_cave {
 
 /// Offsets in the stub, and the sizes of both pieces of code, in bytes.
 struct ckvm_attach_layout {
-    size_t call, last_call, run, interrupted, data, size;
+    size_t call, last_call, run, steps, stepped, told, result, data, size;
     size_t cave_data, cave_size;
 };
 
@@ -63,6 +73,8 @@ int ckvm_seize(pid_t thread);
 int ckvm_interrupt(pid_t thread);
 /// PTRACE_SYSCALL: runs to the next entry or exit of a system call, delivering `signal` if it is not 0.
 int ckvm_resume(pid_t thread, int signal);
+/// PTRACE_CONT: the same without stops at system calls.
+int ckvm_continue(pid_t thread, int signal);
 /// PTRACE_LISTEN: leaves the thread in its group stop.
 int ckvm_listen(pid_t thread);
 int ckvm_detach(pid_t thread, int signal);

@@ -28,6 +28,13 @@ internal import CKVM
 
     var isDebugExit: Bool { exitReason == UInt32(KVM_EXIT_DEBUG) }
 
+    /// KVM writes DR7 to its exit where the processor's own trap ended a step, not where it has
+    /// emulated the instruction: to be marked before, to be asked behind.
+    func expectTrap() { unsafe run.pointee.debug.arch.dr7 = .max }
+    var hasTrapped: Bool { unsafe run.pointee.debug.arch.dr7 != .max }
+    /// DR6 of the exit: a breakpoint of the processor, not the end of a step.
+    var isBreakpointHit: Bool { unsafe run.pointee.debug.arch.dr6 & 15 != 0 }
+
     /// KVM writes the general registers to the page when the vCPU comes out of the guest, for bit 0.
     var validRegisters: UInt64 {
         get { unsafe run.pointee.kvm_valid_regs }

@@ -58,7 +58,8 @@ struct ProcessInspector {
     /// The threads of the process, in order.
     var threads: [Int32] { directory("task").compactMap { Int32($0) }.sorted() }
 
-    /// Threads that may be about to run a vCPU: in `KVM_RUN`, or on a processor.
+    /// Threads that may be about to run a vCPU: in `KVM_RUN`, on a processor, or stopped outside a
+    /// system call (-1).
     ///
     /// Threads of the kernel that share the process (PF_IO_WORKER 0x10, PF_USER_WORKER 0x4000)
     /// never stop for a tracer.
@@ -66,7 +67,7 @@ struct ProcessInspector {
         threads.filter { thread in
             guard let flags = flags(of: thread), flags & 0x4010 == 0 else { return false }
             let words = (text("task/\(thread)/syscall") ?? "").split { $0 == " " || $0 == "\n" }
-            if words.first == "running" { return true }
+            if words.first == "running" || words.first == "-1" { return true }
             guard words.count > 2, words[0] == "16", words[2] == "0xae80" else { return false }
             let descriptor = Int32(words[1].dropFirst(2), radix: 16)
             return vcpus.contains { $0.descriptor == descriptor }

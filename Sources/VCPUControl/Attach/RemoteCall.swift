@@ -72,7 +72,7 @@ extension Tracee {
     func ioctl(
         _ request: UInt64, _ argument: [UInt8]
     ) throws(TraceFailure) -> (Int32, [UInt8]) {
-        guard argument.count <= Self.scratchSize else {
+        guard argument.count <= Self.argumentSize else {
             throw .refused("an argument of \(argument.count) bytes is too large")
         }
         try memory.write(argument, to: scratch)
@@ -82,10 +82,12 @@ extension Tracee {
         return (Int32(truncatingIfNeeded: value), left)
     }
 
-    static let scratchSize = 8192
+    /// Room for an argument, and behind it for the pages that a run of steps may stay in.
+    static let argumentSize = 4096
+    static let scratchSize = argumentSize + 8192
 
     func writeData() throws(TraceFailure) {
         try memory.write(
-            InjectedCode.raw(data), to: code + UInt64(InjectedCode.layout.data))
+            InjectedCode.raw(data) + vmmDebug, to: code + UInt64(InjectedCode.layout.data))
     }
 }

@@ -18,13 +18,8 @@ struct TracedRun {
     var scope = RunScope.all
     var breakpoints: Set<UInt64> = []
     var goals: [Goal] = []
-    /// RIP at the start of each vCPU's last step; `nil` when it does not step.
-    var origins: [UInt64?] = []
     /// Whether this KVM stops at breakpoints of the processor; `nil` until it has been tried.
     var hasHardwareBreakpoints: Bool?
-    var slots: [GuestExtent] = []
-    /// Where pages of code lie in the VMM, for this stretch of the run.
-    var codePages: [UInt64: UInt64?] = [:]
 
     /// Whether a vCPU takes part.
     func includes(_ vcpu: Int) -> Bool {

@@ -15,6 +15,8 @@ extension Tracee {
             return nil
         }
         vmm = try user()
+        // From here on, a thread without a tracer makes its call anew, instead of being woken in it.
+        try setUser(again)
         try checked(unsafe ckvm_get_mask(thread, &mask), "PTRACE_GETSIGMASK")
         data = stubData
         (debug, wasInterrupted) = (.off, false)
@@ -36,7 +38,7 @@ extension Tracee {
             r13: vmm.r13, r14: vmm.r14, r15: vmm.r15, kvm_run: vcpu.run,
             valid_regs: page.validRegisters, mask: mask, wanted: ~(mask | ignored),
             interrupting: 1, debugging: 0, completing: 0, owner: UInt32(vcpu.descriptor),
-            scratch: scratch)
+            scratch: scratch, pushed: 0, signal: 0)
     }
 
     private func map(_ size: Int, _ protection: Int32) throws(TraceFailure) -> UInt64 {
@@ -117,10 +119,19 @@ extension Tracee {
         data.completing = 0
         try writeData()
         registers = page.registers
-        if value == Int64(-EINTR) || value == 0 && page.isDebugExit {
+        try finishStep(isDebug: false)
+        if value == Int64(-EINTR) {
             state = .held
             return held(.entered)
         }
+        return try pass(value)
+    }
+
+    var runArguments: [UInt64] { [UInt64(vcpu.descriptor), Self.runRequest, vmm.rdx] }
+
+    /// Lets the VMM have what its `KVM_RUN` came to.
+    func pass(_ value: Int64) throws(TraceFailure) -> Event? {
+        try setMask(Self.allSignals)
         let kind = page.exit
         try deliver(value)
         return value == 0 ? .passed(kind) : nil
@@ -136,12 +147,10 @@ extension Tracee {
     /// The VMM's `kvm_valid_regs`, with the general registers where KVM shares them.
     var wantedRegisters: UInt64 { data.valid_regs | (sharesRegisters ? 1 : 0) }
 
-    var runArguments: [UInt64] { [UInt64(vcpu.descriptor), Self.runRequest, vmm.rdx] }
-
     /// Gives the VMM the result of its `KVM_RUN`, with KVM as it left it.
     func deliver(_ value: Int64) throws(TraceFailure) {
         if debug != .off {
-            try memory.write(GuestDebug.off.bytes, to: scratch)
+            try memory.write(vmmDebug, to: scratch)
             let layout = InjectedCode.layout
             let place = value == 0 ? layout.last_call : layout.call
             _ = try perform(

@@ -10,7 +10,8 @@ extension Tracee {
         guard debug != wanted else { return }
         data.debugging = 1
         try writeData()
-        let (result, _) = try ioctl(ckvm_request_set_guest_debug, wanted.bytes)
+        let (result, _) = try ioctl(
+            ckvm_request_set_guest_debug, wanted == .off ? vmmDebug : wanted.bytes)
         if result == -EINVAL, wanted.blocksInterrupts {
             canBlockInterrupts = false
             return try setDebug(wanted)
@@ -26,18 +27,18 @@ extension Tracee {
         try writeData()
     }
 
-    /// Lets the held vCPU run.
-    func start(_ wanted: GuestDebug) throws(TraceFailure) {
+    /// Lets the held vCPU run; `pushed` is where PUSHF will put its trap flag, 0 where it is not about that.
+    func start(_ wanted: GuestDebug, pushed: UInt64 = 0) throws(TraceFailure) {
         try setDebug(wanted)
         page.validRegisters = wantedRegisters
-        if data.interrupting == 0 {
-            data.interrupting = 1
+        if data.interrupting == 0 || data.pushed != pushed {
+            (data.interrupting, data.pushed) = (1, pushed)
             try writeData()
         }
         try setUser(
             calling(code + UInt64(InjectedCode.layout.run), SystemCall.ioctl, runArguments))
         try setMask(runMask)
-        state = .starting
+        (state, started) = (.starting, .now)
         try resume()
     }
 
@@ -54,7 +55,7 @@ extension Tracee {
             data.interrupting = 1
             try writeData()
         }
-        wasInterrupted = true
+        (wasInterrupted, started) = (true, .now)
         try checked(ckvm_interrupt(thread), "PTRACE_INTERRUPT")
     }
 
@@ -67,6 +68,7 @@ extension Tracee {
         case .outside: return try handleOutside(stop)
         case .starting: try handleStarting(stop)
         case .running: return try handleRunning(stop)
+        case .stepping: return try handleStepping(stop)
         case .settling: return try handleSettling(stop)
         case .held: break
         }
@@ -78,9 +80,9 @@ extension Tracee {
     ) throws(TraceFailure) -> Event? {
         switch stop.stop {
         case ckvm_stop_entry:
-            if Self.vcpu(of: try user()) == vcpu.descriptor {
-                return try capture()
-            }
+            let user = try user()
+            if Self.vcpu(of: user) == vcpu.descriptor { return try capture() }
+            noteDebug(user)
             try resume()
         case ckvm_stop_signal where stop.signal == trap:
             wasTrapped = true
@@ -90,6 +92,16 @@ extension Tracee {
         default: try resume()
         }
         return nil
+    }
+
+    /// Learns what the VMM wants of KVM for a debugger of its own.
+    private func noteDebug(_ user: user_regs_struct) {
+        guard user.orig_rax == UInt64(SystemCall.ioctl),
+            Int32(truncatingIfNeeded: user.rdi) == vcpu.descriptor,
+            user.rsi & 0xffff_ffff == ckvm_request_set_guest_debug,
+            let bytes = memory.read(user.rdx, count: vmmDebug.count)
+        else { return }
+        vmmDebug = bytes
     }
 
     private func handleStarting(_ stop: ckvm_thread_stop) throws(TraceFailure) {
@@ -114,25 +126,22 @@ extension Tracee {
             return nil
         }
         let value = Int64(bitPattern: UInt64(try user().rax))
-        if value == Int64(-EINTR) {
-            registers = page.registers
+        registers = page.registers
+        let isDebug = value == 0 && isOurDebugExit
+        guard isDebug || value == Int64(-EINTR) else { return try pass(value) }
+        try finishStep(isDebug: isDebug)
+        guard isDebug else {
             try settle()
             return nil
         }
         try setMask(Self.allSignals)
-        registers = page.registers
-        if value == 0, page.isDebugExit {
-            state = .held
-            return .debug
-        }
-        let kind = page.exit
-        try deliver(value)
-        return .passed(kind)
+        state = .held
+        return .debug
     }
 
     /// Looks who interrupted our `KVM_RUN`: signals and the tracer's interrupt come before the next
     /// system call.
-    private func settle() throws(TraceFailure) {
+    func settle() throws(TraceFailure) {
         state = .settling
         try setUser(calling(code + UInt64(InjectedCode.layout.call), SystemCall.getpid, []))
         try resume()
@@ -160,12 +169,12 @@ extension Tracee {
         return nil
     }
 
-    /// Gives the VMM a signal as it would have come: in its `KVM_RUN`, which returns EINTR.
-    private func forward(_ signal: Int32) throws(TraceFailure) {
-        if ignored & (1 << UInt64(max(signal - 1, 0))) != 0 { return try resume() }
-        try setUser(
-            calling(code + UInt64(InjectedCode.layout.interrupted), 0, []))
+    /// Gives the VMM a signal as it would have come: in its `KVM_RUN`, which returns EINTR, or an exit
+    /// that it has not seen yet.
+    func forward(_ signal: Int32, _ result: Int64 = Int64(-EINTR)) throws(TraceFailure) {
+        if isIgnored(signal) { return try resume() }
         // The code there undoes all the rest.
+        try setUser(calling(code + UInt64(InjectedCode.layout.result), Int(result), []))
         state = .outside
         try resume(signal)
     }

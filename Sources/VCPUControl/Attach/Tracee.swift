@@ -15,6 +15,8 @@ final class Tracee {
         case held
         /// On the way into our `KVM_RUN`, and in it.
         case starting, running
+        /// In a loop of our `KVM_RUN`s, each a step.
+        case stepping
         /// Our `KVM_RUN` was interrupted: by whom is not known yet.
         case settling
     }
@@ -54,6 +56,8 @@ final class Tracee {
     let leftover: Leftover?
     /// What KVM was told; `nil` where a call may have changed what it makes of it.
     var debug: GuestDebug? = .off
+    /// What the VMM told it, as far as that was seen.
+    var vmmDebug = GuestDebug.off.bytes
     var wasInterrupted = false
     /// The signal that asks for a stop, and is not the VMM's; 0: none.
     var trap: Int32 = 0
@@ -69,6 +73,21 @@ final class Tracee {
     /// The steps that the debugger knows of.
     var reported: UInt64 = 0
 
+    /// Where guest memory lies in the VMM, and the code that was seen in it.
+    var slots: [GuestExtent] = []
+    var guest = GuestCode()
+    /// RIP at the start of a step that is not over, and what there is to know of that instruction.
+    var origin: UInt64?
+    var hazard: StepHazard?
+    /// Whether a step was made that nobody has asked about.
+    var hasStepped = false
+    /// How many steps the loop is to make, and when the thread was set going.
+    var batch: UInt64 = 0
+    var started = ContinuousClock.now
+    /// Whether KVM has ended a step yet, and whether the processor's own trap ever did.
+    var knowsTraps = false
+    var traps = false
+
     init(thread: Int32, vcpu: ForeignVCPU, page: ForeignRunPage, target: Tracer.Target) {
         (self.thread, self.vcpu, self.page) = (thread, vcpu, page)
         (memory, cave, ignored) = (target.memory, target.cave, target.ignored)
@@ -83,6 +102,9 @@ final class Tracee {
         defer { (wasInterrupted, wasTrapped) = (false, false) }
         return wasTrapped ? .trapped : event
     }
+
+    /// Where KVM was told nothing of ours, such an exit is for a debugger of the VMM's.
+    var isOurDebugExit: Bool { page.isDebugExit && debug != .off }
 
     static let runRequest: UInt64 = 0xae80
     static let allSignals = UInt64.max
@@ -122,6 +144,8 @@ extension Tracee {
         try checked(unsafe ckvm_set_user(thread, &registers), "PTRACE_SETREGSET")
     }
 
+    func isIgnored(_ signal: Int32) -> Bool { ignored >> UInt64(max(signal - 1, 0)) & 1 != 0 }
+
     func setMask(_ mask: UInt64) throws(TraceFailure) {
         try checked(ckvm_set_mask(thread, mask), "PTRACE_SETSIGMASK")
     }
@@ -146,7 +170,7 @@ extension Tracee {
     func calling(_ address: UInt64, _ number: Int, _ arguments: [UInt64]) -> user_regs_struct {
         var registers = vmm
         let all = arguments + [UInt64](repeating: 0, count: max(0, 6 - arguments.count))
-        (registers.rip, registers.rax) = (address, UInt64(number))
+        (registers.rip, registers.rax) = (address, UInt64(bitPattern: Int64(number)))
         (registers.rdi, registers.rsi, registers.rdx) = (all[0], all[1], all[2])
         (registers.r10, registers.r8, registers.r9) = (all[3], all[4], all[5])
         return registers

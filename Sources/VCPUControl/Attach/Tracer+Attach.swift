@@ -21,7 +21,8 @@ extension Tracer {
         var search = try ThreadSearch(process, vcpus)
         defer { search.leave() }
         for _ in 0..<Self.patience {
-            try search.seize(inspector.candidates(search.missing))
+            let held = Set(tracees.map(\.thread))
+            try search.seize(inspector.candidates(search.missing).filter { !held.contains($0) })
             try takeStops(&search, target)
             if search.missing.isEmpty, tracees.allSatisfy({ $0.state == .held }) { break }
             _ = ckvm_poll(-1, signals, 10)
@@ -31,7 +32,8 @@ extension Tracer {
         guard let missing = search.missing.first else { return }
         throw .refused(
             "no thread of process \(process) came to the KVM_RUN of vCPU \(missing.number) within"
-                + " 2 s; resume the VM if its monitor has stopped it")
+                + " 2 s; if its monitor has stopped the VM, resume it there, attach, and let sevdbg hold"
+                + " its vCPUs instead")
     }
 
     private func takeStops(

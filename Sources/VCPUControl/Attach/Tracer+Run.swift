@@ -19,7 +19,9 @@ extension Tracer {
             try start(index)
         }
         while true {
-            switch try wait() {
+            let wakeup = try wait(milliseconds: 1000)
+            for tracee in tracees where tracee.isOverdue { try tracee.interrupt() }
+            switch wakeup {
             case .event(let index, let event):
                 guard let stop = try progress(index, event) else { continue }
                 if case .passed = stop.reason { return stop }
@@ -42,9 +44,8 @@ extension Tracer {
     private func begin(_ scope: RunScope, _ limit: UInt64, _ breakpoints: [UInt64]) {
         run.scope = scope
         run.breakpoints = Set(breakpoints)
-        run.codePages = [:]
+        for tracee in tracees { tracee.guest.forget() }
         let count = tracees.count
-        run.origins += [UInt64?](repeating: nil, count: max(0, count - run.origins.count))
         run.goals += [TracedRun.Goal](repeating: .none, count: max(0, count - run.goals.count))
         // What runs since an exit that passed goes on as it was begun.
         for (index, tracee) in tracees.enumerated() where !tracee.isRunning {
@@ -62,17 +63,25 @@ extension Tracer {
         let tracee = tracees[index]
         let rip = tracee.registers[.rip]
         if case .steps = run.goals[index] {} else { run.goals[index] = goal(at: rip) }
-        run.origins[index] = rip
-        var debug = GuestDebug.off
+        tracee.origin = nil
         switch run.goals[index] {
-        case .none: break
-        case .steps, .stepOff, .compare: debug.steps = try !isHalt(rip, tracee)
-        case .probe: debug = GuestDebug(steps: true, addresses: [rip])
-        case .free:
-            debug.addresses = run.breakpoints.sorted()
-            run.origins[index] = nil
+        case .none: try tracee.start(.off)
+        case .steps(let end): try step(tracee, end - min(tracee.steps, end))
+        case .compare: try step(tracee, .max)
+        case .stepOff: try step(tracee, 1)
+        case .probe: try tracee.startStep(tracee.lookAhead(), addresses: [rip])
+        case .free: try tracee.start(GuestDebug(addresses: run.breakpoints.sorted()))
         }
-        try tracee.start(debug)
+    }
+
+    private func step(_ tracee: Tracee, _ count: UInt64) throws(TraceFailure) {
+        let hazard = try tracee.lookAhead()
+        if hazard == nil, count > 1,
+            try tracee.startSteps(count, endingAt: run.breakpoints)
+        {
+            return
+        }
+        try tracee.startStep(hazard)
     }
 
     private func goal(at rip: UInt64) -> TracedRun.Goal {
@@ -83,17 +92,6 @@ extension Tracer {
         case false?: return .compare
         case true?: return run.breakpoints.contains(rip) ? .stepOff : .free
         }
-    }
-
-    /// KVM without SVM or VMX loses a halt that is stepped over: such an instruction runs free.
-    private func isHalt(_ rip: UInt64, _ tracee: Tracee) throws(TraceFailure) -> Bool {
-        let page = rip & ~0xfff
-        if run.codePages[page] == nil {
-            run.codePages[page] = .some(
-                try tracee.translate(page).flatMap { GuestExtent.host(of: $0, in: run.slots) })
-        }
-        guard let host = run.codePages[page] ?? nil else { return false }
-        return tracee.memory.read(host + (rip & 0xfff), count: 1) == [0xf4]
     }
 
     /// Looks what an event means for the run; where nothing, the vCPU goes on.
@@ -120,22 +118,16 @@ extension Tracer {
         }
         if case .passed(let kind) = event { return stop(.passed(kind)) }
         guard run.goals.indices.contains(index) else { return nil }
+        let hasStepped = tracee.takeProgress()
         if run.goals[index] == .probe, event == .debug {
-            run.hasHardwareBreakpoints = rip == run.origins[index]
-            if run.hasHardwareBreakpoints == true { return nil }
+            run.hasHardwareBreakpoints = !hasStepped
+            if !hasStepped { return nil }
         }
-        if let origin = run.origins[index], event == .debug || rip != origin {
-            tracee.steps += 1
-            run.origins[index] = nil
-            if run.breakpoints.contains(rip) { return stop(.breakpoint) }
-            if hasReached(index) { return stop(.limit) }
-        } else if event == .debug || event == .entered && run.goals[index] == .free,
-            run.breakpoints.contains(rip)
-        {
-            // KVM has stopped there, or the VMM's answer to an exit has brought the vCPU there.
-            return stop(.breakpoint)
-        }
-        return nil
+        // KVM may have stopped there, or the VMM's answer to an exit brought the vCPU there.
+        let isLooked =
+            hasStepped || event == .debug || event == .entered && run.goals[index] == .free
+        if isLooked, run.breakpoints.contains(rip) { return stop(.breakpoint) }
+        return hasStepped && hasReached(index) ? stop(.limit) : nil
     }
 
     private func hasReached(_ index: Int) -> Bool {
@@ -173,15 +165,5 @@ extension Tracer {
 }
 
 extension Tracee {
-    var isRunning: Bool { state == .starting || state == .running || state == .settling }
-
-    /// `KVM_TRANSLATE`; `nil` where the guest maps nothing.
-    func translate(_ address: UInt64) throws(TraceFailure) -> UInt64? {
-        var translation = kvm_translation()
-        translation.linear_address = address
-        let (result, bytes) = try ioctl(ckvm_request_translate, InjectedCode.raw(translation))
-        // physical_address, and the byte `valid` behind it.
-        guard result == 0, bytes.count >= 17, bytes[16] != 0 else { return nil }
-        return UInt64(littleEndian: bytes[8..<16])
-    }
+    var isRunning: Bool { state != .outside && state != .held }
 }

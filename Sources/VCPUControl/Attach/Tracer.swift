@@ -86,7 +86,7 @@ package final class Tracer {
             case .hold:
                 try quiesce()
                 reply(.held(takeState()))
-            case .memory(let slots): run.slots = slots
+            case .memory(let slots): for tracee in tracees { tracee.slots = slots }
             case .trap(let signal): for tracee in tracees { tracee.trap = signal }
             case .interrupt: break
             case .detach:

@@ -34,7 +34,7 @@ enum SteppedInstruction: Sendable, Equatable {
     }
 
     /// Legacy prefixes, and REX.
-    private static func isPrefix(_ byte: UInt8) -> Bool {
+    static func isPrefix(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x26, 0x2e, 0x36, 0x3e, 0x40...0x4f, 0x64...0x67, 0xf0, 0xf2, 0xf3: true
         default: false

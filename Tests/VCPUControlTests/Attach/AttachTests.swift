@@ -23,10 +23,10 @@ struct AttachTests {
     func code() {
         #expect(InjectedCode.stub.count <= 4096)
         #expect(InjectedCode.cave(.init()).count == InjectedCode.caveSize)
-        #expect(String(decoding: InjectedCode.stub.prefix(15), as: UTF8.self) == "sevdbg attach 1")
+        #expect(String(decoding: InjectedCode.stub.prefix(15), as: UTF8.self) == "sevdbg attach 2")
         // SYSCALL is where threads are sent to make one.
         let layout = InjectedCode.layout
-        for place in [layout.call, layout.last_call, layout.run] {
+        for place in [layout.call, layout.last_call, layout.steps, layout.run] {
             #expect(Array(InjectedCode.stub[place..<place + 2]) == [0x0f, 0x05])
         }
     }
