@@ -12,7 +12,7 @@ install = @sh Tests/install.sh $(1)
 
 # Runs what is tested on the real kvm_amd with the program $(1).
 KVM_AMD = .build/kvm-amd
-KVM_AMD_SCRIPTS = $(addprefix Tests/KVMAMD/,observe.sh exits.sh machine.sh)
+KVM_AMD_SCRIPTS = $(addprefix Tests/KVMAMD/,observe.sh exits.sh machine.sh attach.sh)
 kvm-amd = sh Tests/KVMAMD/run.sh $(KVM_AMD) Tests/KVMAMD/all.sh \
     $(KVM_AMD_SCRIPTS) $(1) .build/strict-vmm
 
