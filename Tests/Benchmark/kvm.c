@@ -2,7 +2,8 @@
 // its registers takes, KVM_RUN and KVM_SYNC_X86_REGS in a loop.
 //
 // kvm FILE STEPS: FILE is position-independent code, entered at its first byte with a count in rdi
-// that outlasts the steps. Prints a line: steps and seconds. Exits with 77 where KVM is not there.
+// that outlasts the steps. Prints a line: steps and seconds. With 0 steps the vCPU runs free, for ever,
+// for a debugger to attach to. Exits with 77 where KVM is not there.
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdint.h>
@@ -62,7 +63,8 @@ int main(int argc, char **argv) {
     int length = check(ioctl(system, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
     struct kvm_run *run = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
     if (run == MAP_FAILED || size == 0) return 1;
-    set_state(vcpu, memory, steps);
+    set_state(vcpu, memory, steps ? steps : UINT64_MAX);
+    while (!steps) check(ioctl(vcpu, KVM_RUN, 0), "KVM_RUN");
     struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP};
     check(ioctl(vcpu, KVM_SET_GUEST_DEBUG, &debug), "KVM_SET_GUEST_DEBUG");
     run->kvm_valid_regs = KVM_SYNC_X86_REGS;

@@ -1,0 +1,125 @@
+import Foundation
+import VCPUControl
+
+/// Attaching to a VMM that runs, beside gdb: on the same process, and stepping over QEMU's stub.
+struct AttachBenchmark {
+    /// Tests/StrictVMM, built.
+    var vmm: String
+    /// The helper that was made from `kvm.c`: with 0 steps a VMM that does nothing but KVM_RUN.
+    var helper: String
+    var sevdbg: String
+
+    private static let steps: UInt64 = 200_000
+    private static let steppedByGDB = 500
+
+    /// Prints the lines, or why there are none.
+    func report(rounds: Int) throws {
+        guard FileManager.default.isWritableFile(atPath: "/dev/kvm") else {
+            print("attach: left out, needs /dev/kvm")
+            return
+        }
+        try reportAttach(rounds)
+        try reportSteps(rounds)
+    }
+
+    private func reportAttach(_ rounds: Int) throws {
+        let victim = try Victim(vmm)
+        var (own, gdb): ([Double], [Double]) = ([], [])
+        let options = ["-nx", "-q", "-batch", "-iex", "set debuginfod enabled off"]
+        for _ in 0..<rounds {
+            own.append(
+                try milliseconds(sevdbg, ["attach", victim.process, "-e", "info registers rip"]))
+            gdb.append(try milliseconds(QEMUStub.gdb, options + ["-p", victim.process]))
+        }
+        let (mine, theirs) = (median(own), median(gdb))
+        print(
+            String(
+                format: "attach, look, detach: sevdbg %.1f ms  gdb -p %.1f ms  ratio %.2f",
+                mine, theirs, mine / theirs))
+    }
+
+    private func milliseconds(_ program: String, _ arguments: [String]) throws -> Double {
+        let process = Process()
+        process.executableURL = URL(filePath: program)
+        process.arguments = arguments
+        process.standardOutput = FileHandle.nullDevice
+        // gdb complains of missing sources.
+        process.standardError = FileHandle.nullDevice
+        let clock = ContinuousClock()
+        let start = clock.now
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw Failure(text: "\(program) left with \(process.terminationStatus)")
+        }
+        return (clock.now - start) / .milliseconds(1)
+    }
+
+    private func reportSteps(_ rounds: Int) throws {
+        if let obstacle = QEMUStub.obstacle {
+            print("attached steps: left out, \(obstacle)")
+            return
+        }
+        var (own, gdb): ([Double], [Double]) = ([], [])
+        for _ in 0..<rounds {
+            own.append(try stepsPerSecond())
+            gdb.append(try QEMUStub.stepsPerSecond(steps: Self.steppedByGDB))
+        }
+        let (mine, theirs) = (median(own), median(gdb))
+        print(
+            String(
+                format:
+                    "attached steps a second: sevdbg %.0f  gdb over QEMU's stub %.0f  ratio %.0f",
+                mine, theirs, mine / theirs))
+    }
+
+    /// Steps a second of the guest `spin` in a VMM that knows nothing of it.
+    private func stepsPerSecond() throws -> Double {
+        try withSpin { file in
+            let victim = try Victim(helper, [file, "0"])
+            let number = Int32(victim.process) ?? 0
+            let machine = try ForeignMachine(
+                process: number, tracer: TracerClient(program: sevdbg))
+            defer { machine.leave() }
+            // The first step tells the tracer how this KVM steps.
+            var end: UInt64 = 1
+            let step = { [machine] in
+                while machine.instructions(of: 0) < end {
+                    _ = try machine.run(.one(0), limit: end - machine.instructions(of: 0))
+                }
+            }
+            try step()
+            end += Self.steps
+            return try Benchmark.rate {
+                try step()
+                return Self.steps
+            }
+        }
+    }
+}
+
+/// A VMM to attach to, until the end of this object.
+private final class Victim {
+    private let running = Process()
+
+    var process: String { String(running.processIdentifier) }
+
+    /// Starts it, and waits until it has a vCPU.
+    init(_ program: String, _ arguments: [String] = []) throws {
+        running.executableURL = URL(filePath: program)
+        running.arguments = arguments
+        running.standardOutput = FileHandle.nullDevice
+        try running.run()
+        for _ in 0..<500 {
+            let maps = try? String(contentsOfFile: "/proc/\(process)/maps", encoding: .utf8)
+            if maps?.contains("kvm-vcpu") ?? false { return }
+            usleep(10_000)
+        }
+        throw Failure(text: "\(program) does not run")
+    }
+
+    deinit {
+        running.terminate()
+        running.waitUntilExit()
+    }
+}
