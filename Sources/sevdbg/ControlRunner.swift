@@ -23,29 +23,19 @@ struct ControlRunner {
             StandardError.message(error.message)
             return .noFile
         }
-        let tracer: TracerClient
-        do throws(AttachError) {
-            // Before there are threads, so that it can be a fork.
-            tracer = try TracerClient()
-        } catch {
-            StandardError.message(error.message)
-            return .noMachine
-        }
-        if script.wantsTerminal, let status = runTerminal(tracer) { return status }
-        return runBatch(commands, tracer)
+        if script.wantsTerminal, let status = runTerminal() { return status }
+        return runBatch(commands)
     }
 
-    private func runTerminal(_ tracer: TracerClient) -> ProgramStatus? {
+    private func runTerminal() -> ProgramStatus? {
         let target = target
-        return Interactive.run(interface.terminal()) { try target.makeSession(tracer) }
+        return Interactive.run(interface.terminal()) { try target.makeSession() }
     }
 
-    private func runBatch(
-        _ commands: [ScriptCommand], _ tracer: TracerClient
-    ) -> ProgramStatus {
+    private func runBatch(_ commands: [ScriptCommand]) -> ProgramStatus {
         Interruption.catchSignals()
         do throws(SessionError) {
-            let session = try target.makeSession(tracer)
+            let session = try target.makeSession()
             var runner = BatchRunner(
                 session, isJSON: script.json, hasColor: !script.json && interface.hasColor)
             return runner.run(commands)
@@ -57,11 +47,10 @@ struct ControlRunner {
 }
 
 extension ControlRunner.Target {
-    fileprivate func makeSession(_ tracer: TracerClient) throws(SessionError) -> Session {
+    fileprivate func makeSession() throws(SessionError) -> Session {
         let machine: ForeignMachine
         do throws(AttachError) {
-            machine = try ForeignMachine(
-                process: process, vm: vm, tracer: tracer, interrupt: Interruption.flag)
+            machine = try ForeignMachine(process: process, vm: vm, interrupt: Interruption.flag)
         } catch { throw .machine(.refused(error.message)) }
         return try Session(
             attachedTo: AttachedGuest(process: process, name: machine.process.name), machine,

@@ -35,8 +35,7 @@ struct AttachTests {
     func cycles() throws {
         let vmm = try StrictVMM()
         for _ in 0..<Self.count("SEVDBG_ATTACH_CYCLES", 20) {
-            let machine = try ForeignMachine(
-                process: vmm.number, tracer: TracerClient(program: Self.program))
+            let machine = try ForeignMachine(process: vmm.number, program: Self.program)
             for vcpu in 0..<2 {
                 let rip = try #require(machine.registers(of: vcpu).value)[.rip]
                 var exit = VCPUExit.limit

@@ -261,48 +261,16 @@ static int spawn(const char *program, int channel)
     return -error;
 }
 
-/// Makes the child what spawn() would have made of it, but for the program.
-static void become_tracer(int channel)
-{
-    int none = open("/dev/null", O_WRONLY);
-    setsid();
-    dup2(channel, STDIN_FILENO);
-    dup2(none, STDOUT_FILENO);
-    dup2(none, STDERR_FILENO);
-    close_range(STDERR_FILENO + 1, ~0u, 0);
-}
-
-static int fork_off(void (*serve)(int channel), int channel)
-{
-    pid_t child = fork();
-    if (child)
-        return child < 0 ? -errno : 0;
-    become_tracer(channel);
-    serve(STDIN_FILENO);
-    _exit(0);
-}
-
-/// Starts a tracer: `program`, or `serve` where there is none.
-static int start(const char *program, void (*serve)(int channel))
+int ckvm_start_tracer(const char *program)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
-    int error = program ? spawn(program, pair[1]) : fork_off(serve, pair[1]);
+    int error = spawn(program, pair[1]);
     close(pair[1]);
     if (error < 0)
         close(pair[0]);
     return error < 0 ? error : pair[0];
-}
-
-int ckvm_start_tracer(const char *program)
-{
-    return start(program, NULL);
-}
-
-int ckvm_fork_tracer(void (*serve)(int channel))
-{
-    return start(NULL, serve);
 }
 
 int ckvm_send(int channel, const void *bytes, size_t count)

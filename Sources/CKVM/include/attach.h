@@ -143,9 +143,6 @@ struct ckvm_one_msr {
 /// Starts `program attach-tracer` in a session of its own, with one end of a socket pair of packets
 /// for its standard input and nothing else; returns the other end.
 int ckvm_start_tracer(const char *program);
-/// The same in a child that is forked and goes on with `serve` on its standard input: for a process of
-/// one thread, and quicker.
-int ckvm_fork_tracer(void (*serve)(int channel));
 /// Sends one packet; never raises SIGPIPE.
 int ckvm_send(int channel, const void *bytes, size_t count);
 /// Takes one packet, and waits for it; 0 when the other end is gone.

@@ -50,11 +50,11 @@ package final class ForeignMachine: Machine {
     /// - Parameters:
     ///   - number: the process of the VMM.
     ///   - vm: which of its VMs; `nil` is the only one.
-    ///   - tracer: what will hold it.
+    ///   - program: the file of this program, executed again as the tracer.
     ///   - interrupt: raised to stop a run.
     /// - Throws: why the process cannot be attached to, and what would help.
     package init(
-        process number: Int32, vm: Int? = nil, tracer: TracerClient,
+        process number: Int32, vm: Int? = nil, program: String = "/proc/self/exe",
         interrupt: InterruptFlag = InterruptFlag()
     ) throws(AttachError) {
         var process = try Self.inspect(number)
@@ -63,7 +63,7 @@ package final class ForeignMachine: Machine {
         guard !process.vcpus.isEmpty else { throw .noVM(number, name: process.name) }
         self.process = process
         memory = ForeignMemory(process: number)
-        client = tracer
+        client = try TracerClient(program: program)
         self.interrupt = interrupt
         let reply = try client.ask(.attach(process: number, vcpus: process.vcpus))
         guard case .held(let state) = reply else { throw Self.unexpected(reply, number) }

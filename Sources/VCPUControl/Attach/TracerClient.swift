@@ -4,23 +4,17 @@ internal import Glibc
 /// The debugger's end of the tracer process: one request, one answer.
 ///
 /// Unsafe: hands the bytes of arrays to system calls for the time of one call.
-package final class TracerClient: Sendable {
+final class TracerClient {
     private let channel: Int32
 
-    /// Starts the tracer, as a fork where this process has one thread.
+    /// Starts the tracer.
     ///
-    /// - Parameter program: the file of this program, to be executed again; `nil` where this is it.
+    /// - Parameter program: the file of this program, which is executed again.
     /// - Throws: `.failed` where that cannot be done.
-    package init(program: String? = nil) throws(AttachError) {
-        if program == nil, ProcessInspector(process: getpid()).threads.count == 1 {
-            channel = ckvm_fork_tracer { Tracer.serve(channel: $0) }
-        } else {
-            channel = unsafe (program ?? "/proc/self/exe").withCString {
-                unsafe ckvm_start_tracer($0)
-            }
-        }
+    init(program: String) throws(AttachError) {
+        channel = unsafe program.withCString { unsafe ckvm_start_tracer($0) }
         guard channel >= 0 else {
-            throw .failed("cannot start the tracer process: errno \(-channel)")
+            throw .failed("cannot start the tracer \(program): errno \(-channel)")
         }
     }
 
