@@ -10,7 +10,6 @@ struct AttachBenchmark {
     var sevdbg: String
 
     private static let steps: UInt64 = 200_000
-    private static let steppedByGDB = 500
 
     /// Prints the lines, or why there are none.
     func report(rounds: Int) throws {
@@ -29,7 +28,7 @@ struct AttachBenchmark {
         for _ in 0..<rounds {
             own.append(
                 try milliseconds(sevdbg, ["attach", victim.process, "-e", "info registers rip"]))
-            gdb.append(try milliseconds(QEMUStub.gdb, options + ["-p", victim.process]))
+            gdb.append(try milliseconds("/usr/bin/gdb", options + ["-p", victim.process]))
         }
         let (mine, theirs) = (median(own), median(gdb))
         print(
@@ -55,22 +54,13 @@ struct AttachBenchmark {
         return (clock.now - start) / .milliseconds(1)
     }
 
+    /// gdb's steps are those of one `stepi N`, as sevdbg's.
     private func reportSteps(_ rounds: Int) throws {
-        if let obstacle = QEMUStub.obstacle {
-            print("attached steps: left out, \(obstacle)")
-            return
-        }
-        var (own, gdb): ([Double], [Double]) = ([], [])
+        var row = Row("steps, attached")
         for _ in 0..<rounds {
-            own.append(try stepsPerSecond())
-            gdb.append(try QEMUStub.stepsPerSecond(steps: Self.steppedByGDB))
+            row.add(try stepsPerSecond() * 1e6, anchor: try QEMUBenchmark().measure(.counted))
         }
-        let (mine, theirs) = (median(own), median(gdb))
-        print(
-            String(
-                format:
-                    "attached steps a second: sevdbg %.0f  gdb over QEMU's stub %.0f  ratio %.0f",
-                mine, theirs, mine / theirs))
+        print(row.text(beside: "gdb stepi N, QEMU", digits: 4))
     }
 
     /// Steps a second of the guest `spin` in a VMM that knows nothing of it.
@@ -78,8 +68,7 @@ struct AttachBenchmark {
         try withSpin { file in
             let victim = try Victim(helper, [file, "0"])
             let number = Int32(victim.process) ?? 0
-            let machine = try ForeignMachine(
-                process: number, tracer: TracerClient(program: sevdbg))
+            let machine = try ForeignMachine(process: number, program: sevdbg)
             defer { machine.leave() }
             // The first step tells the tracer how this KVM steps.
             var end: UInt64 = 1
