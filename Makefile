@@ -67,10 +67,10 @@ attach: setup build ## 1 000 times to a VMM that checks itself and away, and 200
 	SEVDBG_ATTACH_CYCLES=1000 SEVDBG_ATTACH_KILLS=200 $(TEST) --filter Attach
 	sh Tests/Selftests/attach.sh .build/selftests $(BIN)/sevdbg
 
-bench: setup $(UNICORN)/bench .build/terminal .build/kvm .build/observe .build/strict-vmm build ## speed beside Unicorn's, KVM's, QEMU's and gdb's, the cost of a VMGEXIT
+bench: setup $(UNICORN)/bench .build/terminal .build/kvm .build/observe build ## speed beside Unicorn's, KVM's, QEMU's and gdb's, the cost of a VMGEXIT
 	$(call install,gdb qemu-system-x86)
 	@$(BUILD) --product Benchmark >&2
-	@$(BIN)/Benchmark $(UNICORN)/bench .build/terminal .build/kvm $(BIN)/sevdbg .build/strict-vmm
+	@$(BIN)/Benchmark $(UNICORN)/bench .build/terminal .build/kvm $(BIN)/sevdbg
 	@.build/observe $(BIN)/sevdbg || echo "observed VMM: not measured, needs root and /dev/kvm"
 
 $(UNICORN)/bench: Tests/Benchmark/unicorn.c

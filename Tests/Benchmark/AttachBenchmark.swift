@@ -1,10 +1,8 @@
 import Foundation
 import VCPUControl
 
-/// Attaching to a VMM that runs, beside gdb: on the same process, and stepping over QEMU's stub.
+/// Attaching to a VMM that runs, beside gdb: on the same QEMU, and stepping over QEMU's stub.
 struct AttachBenchmark {
-    /// Tests/StrictVMM, built.
-    var vmm: String
     /// The helper that was made from `kvm.c`: with 0 steps a VMM that does nothing but KVM_RUN.
     var helper: String
     var sevdbg: String
@@ -17,12 +15,12 @@ struct AttachBenchmark {
             print("attach: left out, needs /dev/kvm")
             return
         }
-        try reportAttach(rounds)
+        try QEMUBenchmark().withROM { try reportAttach(rounds, $0) }
         try reportSteps(rounds)
     }
 
-    private func reportAttach(_ rounds: Int) throws {
-        let victim = try Victim(vmm)
+    private func reportAttach(_ rounds: Int, _ rom: String) throws {
+        let victim = try Victim("/usr/bin/qemu-system-x86_64", QEMUBenchmark.arguments(rom))
         var (own, gdb): ([Double], [Double]) = ([], [])
         let options = ["-nx", "-q", "-batch", "-iex", "set debuginfod enabled off"]
         for _ in 0..<rounds {
@@ -58,7 +56,7 @@ struct AttachBenchmark {
     private func reportSteps(_ rounds: Int) throws {
         var row = Row("steps, attached")
         for _ in 0..<rounds {
-            row.add(try stepsPerSecond() * 1e6, anchor: try QEMUBenchmark().measure(.counted))
+            row.add(try stepsPerSecond(), anchor: try QEMUBenchmark().measure(.counted))
         }
         print(row.text(beside: "gdb stepi N, QEMU", digits: 4))
     }
@@ -98,6 +96,7 @@ private final class Victim {
         running.executableURL = URL(filePath: program)
         running.arguments = arguments
         running.standardOutput = FileHandle.nullDevice
+        running.standardError = FileHandle.nullDevice
         try running.run()
         for _ in 0..<500 {
             let maps = try? String(contentsOfFile: "/proc/\(process)/maps", encoding: .utf8)

@@ -10,8 +10,8 @@ struct Benchmark {
 
     static func main() throws {
         let arguments = CommandLine.arguments
-        guard arguments.count == 6 else {
-            throw Failure(text: "usage: Benchmark UNICORN TERMINAL KVM SEVDBG STRICT-VMM")
+        guard arguments.count == 5 else {
+            throw Failure(text: "usage: Benchmark UNICORN TERMINAL KVM SEVDBG")
         }
         let anchor = Anchor(program: arguments[1])
         var rows = [Row("free run"), Row("step"), Row("step, read registers")]
@@ -24,7 +24,7 @@ struct Benchmark {
         print("guest spin, medians of \(rounds) rounds, million instructions a second")
         rows.forEach { print($0.text(beside: "Unicorn")) }
         try KVMBenchmark(helper: arguments[3]).report(rounds: rounds)
-        try AttachBenchmark(vmm: arguments[5], helper: arguments[3], sevdbg: arguments[4])
+        try AttachBenchmark(helper: arguments[3], sevdbg: arguments[4])
             .report(rounds: rounds)
         try reportProtocol()
         try TerminalBenchmark(helper: arguments[2], sevdbg: arguments[4]).report(rounds: rounds)

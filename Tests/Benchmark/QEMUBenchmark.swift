@@ -10,6 +10,12 @@ struct QEMUBenchmark {
     private static let reset: [UInt8] = [0xea, 0x00, 0x00, 0x00, 0xf0]
     private static let romSize = 1 << 16
 
+    /// A VM that executes a ROM.
+    static func arguments(_ rom: String) -> [String] {
+        ["-accel", "kvm", "-cpu", "qemu64", "-m", "16", "-display", "none", "-nodefaults"]
+            + ["-bios", rom]
+    }
+
     /// How gdb is told to step.
     enum Form: String, CaseIterable {
         /// One command for all, which shows where it ends.
@@ -35,9 +41,8 @@ struct QEMUBenchmark {
     /// What a start of both and so many steps take.
     private func seconds(_ steps: Int, _ form: Form) throws -> Double {
         try withROM { rom in
-            let qemu =
-                "exec qemu-system-x86_64 -accel kvm -cpu qemu64 -m 16 -display none -nodefaults"
-                + " -bios \(rom) -S -gdb stdio 2>/dev/null"
+            let words = ["exec", "qemu-system-x86_64"] + Self.arguments(rom)
+            let qemu = words.joined(separator: " ") + " -S -gdb stdio 2>/dev/null"
             let commands =
                 ["target remote | \(qemu)"] + form.commands(steps)
                 // Whether the last command succeeds is gdb's status, and QEMU may be gone too soon.
@@ -56,7 +61,7 @@ struct QEMUBenchmark {
         }
     }
 
-    private func withROM<Result>(_ body: (String) throws -> Result) throws -> Result {
+    func withROM<Result>(_ body: (String) throws -> Result) throws -> Result {
         var rom = [UInt8](repeating: 0xf4, count: Self.romSize)
         rom.replaceSubrange(0..<Self.code.count, with: Self.code)
         rom.replaceSubrange(

@@ -58,12 +58,13 @@ package final class ForeignMachine: Machine {
         interrupt: InterruptFlag = InterruptFlag()
     ) throws(AttachError) {
         var process = try Self.inspect(number)
+        // It starts while the kernel is asked.
+        client = try TracerClient(program: program)
         host = try KernelView(of: process, vm: vm)
         process.vcpus = host.vcpus(of: process)
         guard !process.vcpus.isEmpty else { throw .noVM(number, name: process.name) }
         self.process = process
         memory = ForeignMemory(process: number)
-        client = try TracerClient(program: program)
         self.interrupt = interrupt
         let reply = try client.ask(.attach(process: number, vcpus: process.vcpus))
         guard case .held(let state) = reply else { throw Self.unexpected(reply, number) }
