@@ -99,8 +99,9 @@ private final class Victim {
         running.standardError = FileHandle.nullDevice
         try running.run()
         for _ in 0..<500 {
-            let maps = try? String(contentsOfFile: "/proc/\(process)/maps", encoding: .utf8)
-            if maps?.contains("kvm-vcpu") ?? false { return }
+            let maps = try FileHandle(forReadingFrom: URL(filePath: "/proc/\(process)/maps"))
+            let names = String(decoding: try maps.readToEnd() ?? Data(), as: UTF8.self)
+            if names.contains("kvm-vcpu") { return }
             usleep(10_000)
         }
         throw Failure(text: "\(program) does not run")
