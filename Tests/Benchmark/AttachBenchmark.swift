@@ -35,21 +35,25 @@ struct AttachBenchmark {
                 mine, theirs, mine / theirs))
     }
 
+    /// From the start to the end of what it prints: Foundation notices an exit only a while later.
     private func milliseconds(_ program: String, _ arguments: [String]) throws -> Double {
         let process = Process()
+        let output = Pipe()
         process.executableURL = URL(filePath: program)
         process.arguments = arguments
-        process.standardOutput = FileHandle.nullDevice
+        process.standardOutput = output
         // gdb complains of missing sources.
         process.standardError = FileHandle.nullDevice
         let clock = ContinuousClock()
         let start = clock.now
         try process.run()
+        _ = output.fileHandleForReading.readDataToEndOfFile()
+        let time = clock.now - start
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
             throw Failure(text: "\(program) left with \(process.terminationStatus)")
         }
-        return (clock.now - start) / .milliseconds(1)
+        return time / .milliseconds(1)
     }
 
     /// gdb's steps are those of one `stepi N`, as sevdbg's.
