@@ -31,26 +31,23 @@ if ! [ -e "$folder/built" ]; then
     touch "$folder/built"
 fi
 
-# Attaches to each process of a test that has a vCPU. A case takes milliseconds, so that its process is
-# stopped for the look, and goes on while sevdbg waits for its vCPU to run.
+# Attaches to each process of a test that has a vCPU; it waits for that.
 look() {
     for process in $(pidof "$place/x86_64/$1" || true); do
-        kill -STOP $process 2> /dev/null || continue
-        if ls -l /proc/$process/fd 2> /dev/null | grep -q kvm-vcpu; then
-            (sleep 0.3; kill -CONT $process 2> /dev/null) &
-            timeout 20 "$sevdbg" attach $process -e "stepi 20" -e "info registers rip" \
-                > "$folder/attached" 2>&1 && attached=$((attached + 1))
-        fi
-        kill -CONT $process 2> /dev/null || true
+        ls -l /proc/$process/fd 2> /dev/null | grep -q kvm-vcpu || continue
+        timeout 20 "$sevdbg" attach $process -e "stepi 20" -e "info registers rip" \
+            > "$folder/attached" 2>&1 && attached=$((attached + 1))
     done
 }
+
+cc -O2 -Wall -Wextra -shared -fPIC -o "$folder/await-tracer.so" "$(dirname "$0")/await-tracer.c"
 
 # Runs a test until so many attaches came in time; the harness gives each of its cases a process.
 attack() {
     test=$1 wanted=$2 attached=0 runs=0
     while [ $attached -lt $wanted ]; do
         [ $((runs += 1)) -le 30 ] || { echo "$test was over before it could be attached to"; exit 1; }
-        timeout -s KILL 120 "$place/x86_64/$test" > "$folder/output" 2>&1 &
+        LD_PRELOAD=$folder/await-tracer.so timeout -s KILL 120 "$place/x86_64/$test" > "$folder/output" 2>&1 &
         running=$!
         while kill -0 $running 2> /dev/null; do look $test; done
         wait $running || {

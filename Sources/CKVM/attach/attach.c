@@ -238,6 +238,11 @@ struct kvm_regs ckvm_run_registers(const struct kvm_run *run)
     return run->s.regs.regs;
 }
 
+void ckvm_set_run_registers(struct kvm_run *run, const struct kvm_regs *registers)
+{
+    run->s.regs.regs = *registers;
+}
+
 uint8_t ckvm_run_byte(const struct kvm_run *run, size_t size, uint64_t offset)
 {
     return offset < size ? ((const uint8_t *)run)[offset] : 0;

@@ -11,7 +11,7 @@
     .globl ckvm_stub_start, ckvm_stub_call, ckvm_stub_last_call, ckvm_stub_run
     .globl ckvm_stub_steps, ckvm_stub_stepped, ckvm_stub_told, ckvm_stub_result, ckvm_stub_data
 ckvm_stub_start:
-    .ascii "sevdbg attach 2\n"
+    .ascii "sevdbg attach 3\n"
 
     // Any system call of the tracer's.
 ckvm_stub_call:
@@ -127,20 +127,28 @@ undo:
     movb    $0, 1(%rcx)                 // immediate_exit
 2:  mov     valid_regs(%rip), %rax
     mov     %rax, 288(%rcx)             // kvm_valid_regs
+    test    $1, %al
+    jnz     3f
+    lea     registers(%rip), %rsi
+    lea     304(%rcx), %rdi             // s.regs.regs
+    mov     $18, %ecx
+    cld
+    rep movsq
+3:
 
     // A signal that waits would have ended the VMM's KVM_RUN: it gets its EINTR.
     test    %r13d, %r13d
-    jz      3f
+    jz      4f
     lea     -256(%rsp), %rdi
     mov     $8, %esi
     mov     $127, %eax                  // rt_sigpending
     syscall
     mov     -256(%rsp), %rax
     and     wanted(%rip), %rax
-    jz      3f
+    jz      4f
     mov     $-4, %rbx
     mov     after(%rip), %r12
-3:  mov     $2, %edi                    // SIG_SETMASK
+4:  mov     $2, %edi                    // SIG_SETMASK
     lea     mask(%rip), %rsi
     xor     %edx, %edx
     mov     $8, %r10d
@@ -197,6 +205,7 @@ owner:          .long 0                 // the descriptor of the vCPU
 scratch:        .quad 0                 // memory for arguments, mapped beside this page
 pushed:         .quad 0                 // where PUSHF puts bits 8 to 15, if that is what is stepped
 signal:         .quad 0                 // one that the VMM ignores
+registers:      .fill 144, 1, 0         // what the VMM has in s.regs.regs, unless it asks KVM to write them
 vmm_debug:      .fill 72, 1, 0          // struct kvm_guest_debug of the VMM, as far as it is known
 
 // A first system call in a VMM that has no page of ours yet: written, for that moment, over the zeros

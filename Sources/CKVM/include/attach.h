@@ -17,6 +17,7 @@ struct ckvm_attach_stub {
     uint64_t kvm_run, valid_regs, mask, wanted;
     uint32_t interrupting, debugging, completing, owner;
     uint64_t scratch, pushed, signal;
+    struct kvm_regs registers;
 };
 
 /// The pages of code that a run of steps may stay in; the one that is looked for first comes first.
@@ -118,6 +119,7 @@ struct ckvm_exit {
 
 struct ckvm_exit ckvm_run_exit(const struct kvm_run *run);
 struct kvm_regs ckvm_run_registers(const struct kvm_run *run);
+void ckvm_set_run_registers(struct kvm_run *run, const struct kvm_regs *registers);
 /// One byte of the mapping; 0 behind its end.
 uint8_t ckvm_run_byte(const struct kvm_run *run, size_t size, uint64_t offset);
 

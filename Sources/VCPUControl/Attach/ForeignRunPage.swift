@@ -55,7 +55,16 @@ internal import CKVM
     }
 
     /// The registers that `validRegisters` asked for.
-    var registers: RegisterFile { unsafe RegisterFile(kvm: ckvm_run_registers(run)) }
+    var registers: RegisterFile { RegisterFile(kvm: rawRegisters) }
+
+    /// The same as they stand in the page, asked for or not.
+    var rawRegisters: kvm_regs {
+        get { unsafe ckvm_run_registers(run) }
+        set {
+            var registers = newValue
+            unsafe ckvm_set_run_registers(run, &registers)
+        }
+    }
 
     /// What the last exit says; a port's data lies behind the struct, and is copied from there.
     var exit: PassedExit.Kind {

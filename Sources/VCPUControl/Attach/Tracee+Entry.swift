@@ -38,7 +38,13 @@ extension Tracee {
             r13: vmm.r13, r14: vmm.r14, r15: vmm.r15, kvm_run: vcpu.run,
             valid_regs: page.validRegisters, mask: mask, wanted: ~(mask | ignored),
             interrupting: 1, debugging: 0, completing: 0, owner: UInt32(vcpu.descriptor),
-            scratch: scratch, pushed: 0, signal: 0)
+            scratch: scratch, pushed: 0, signal: 0, registers: page.rawRegisters)
+    }
+
+    /// Gives the VMM its `kvm_run` back as it had it: it need not have asked KVM for registers.
+    private func restorePage() {
+        page.validRegisters = data.valid_regs
+        if data.valid_regs & 1 == 0 { page.rawRegisters = data.registers }
     }
 
     private func map(_ size: Int, _ protection: Int32) throws(TraceFailure) -> UInt64 {
@@ -158,7 +164,7 @@ extension Tracee {
                 [UInt64(vcpu.descriptor), ckvm_request_set_guest_debug, scratch])
             debug = .off
         }
-        page.validRegisters = data.valid_regs
+        restorePage()
         try setMask(mask)
         try setUser(returned(value))
         state = .outside
@@ -172,7 +178,7 @@ extension Tracee {
         pending: UInt64
     ) throws(TraceFailure) -> Bool {
         try setDebug(.off)
-        page.validRegisters = data.valid_regs
+        restorePage()
         if scratch != 0 { _ = try call(SystemCall.munmap, [scratch, UInt64(Self.scratchSize)]) }
         scratch = 0
         try setUser(calling(code + UInt64(InjectedCode.layout.call), SystemCall.getpid, []))

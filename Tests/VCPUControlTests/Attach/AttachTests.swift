@@ -23,7 +23,7 @@ struct AttachTests {
     func code() {
         #expect(InjectedCode.stub.count <= 4096)
         #expect(InjectedCode.cave(.init()).count == InjectedCode.caveSize)
-        #expect(String(decoding: InjectedCode.stub.prefix(15), as: UTF8.self) == "sevdbg attach 2")
+        #expect(String(decoding: InjectedCode.stub.prefix(15), as: UTF8.self) == "sevdbg attach 3")
         // SYSCALL is where threads are sent to make one.
         let layout = InjectedCode.layout
         for place in [layout.call, layout.last_call, layout.steps, layout.run] {
