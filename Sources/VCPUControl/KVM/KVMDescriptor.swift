@@ -16,11 +16,24 @@ struct KVMDescriptor: ~Copyable {
     @discardableResult
     func perform(_ call: ckvm_call) throws(KVMError) -> Int32 {
         do throws(Errno) {
-            return unsafe try syscalls.ioctl(number, call)
+            return unsafe try persist(call)
         } catch {
             throw .failed(call: unsafe String(cString: call.name), on: subject, error)
         }
     }
+
+    /// Makes an ioctl again that a signal has ended: those that end `KVM_RUN` may come to others, too.
+    private func persist(_ call: ckvm_call) throws(Errno) -> Int32 {
+        for _ in 0..<Self.patience {
+            do throws(Errno) {
+                return unsafe try syscalls.ioctl(number, call)
+            } catch { guard error == .interrupted else { throw error } }
+        }
+        throw .interrupted
+    }
+
+    /// Signals that a call may outlast.
+    private static let patience = 100
 
     /// Makes an ioctl with a struct, and returns the struct as KVM leaves it.
     @discardableResult

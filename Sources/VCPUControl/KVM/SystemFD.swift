@@ -5,7 +5,7 @@ internal import SystemPackage
 struct SystemFD: ~Copyable {
     static let path = "/dev/kvm"
     /// The only version there ever was (`KVM_GET_API_VERSION`).
-    private static let apiVersion: Int32 = 12
+    static let apiVersion: Int32 = 12
     /// More entries than any KVM has; the kernel's own limit is 256.
     private static let cpuidCapacity = 256
 
