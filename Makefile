@@ -14,7 +14,7 @@ install = @sh Tests/install.sh $(1)
 KVM_AMD = .build/kvm-amd
 KVM_AMD_SCRIPTS = $(addprefix Tests/KVMAMD/,observe.sh exits.sh machine.sh attach.sh)
 kvm-amd = sh Tests/KVMAMD/run.sh $(KVM_AMD) Tests/KVMAMD/all.sh \
-    $(KVM_AMD_SCRIPTS) $(1) .build/strict-vmm
+    Tests/KVMAMD/with-vmm $(KVM_AMD_SCRIPTS) $(1) .build/strict-vmm
 
 .PHONY: help run test test-kvm-amd build setup lint format fuzz attach monkey screens bench clean
 help: ## list the targets

@@ -1,6 +1,6 @@
 # `sevdbg attach` on kvm_amd, where the trap flag of a step is the guest's own: steps, breakpoints,
 # memory, detaching and dying debuggers, and the VMM notices nothing of it. Runs inside; see run.sh.
-failures=0
+. /with-vmm
 
 fail() {
     echo "FAILED: $1"
@@ -19,11 +19,6 @@ expect() {
     count=$(grep -c "$3" /tmp/output)
     if [ "$count" -eq "$2" ]; then echo "ok: $1"; else fail "$1: $count lines with $3"; fi
 }
-
-strict-vmm > /tmp/vmm &
-vmm=$!
-tries=0
-until grep -q running /tmp/vmm || [ $((tries += 1)) -gt 300 ]; do sleep 0.1; done
 
 attach "info registers rip" 'print $cr3' 'print $msr_c0000080' 'x/1xg 0x4008'
 expect "registers are read" 3 '^rip \|^$1 = 0x1000$\|^$2 = 0x500$'

@@ -1,21 +1,8 @@
 # `sevdbg attach --observe` on kvm_amd: every BPF program loads, and the VMCB of a running guest is seen.
 # Runs inside; see run.sh.
-failures=0
+. /with-vmm
 
-# Says whether what was observed contains a pattern.
-expect() {
-    if grep -q "$2" /tmp/observed; then echo "ok: $1"; else
-        echo "FAILED: $1"
-        failures=$((failures + 1))
-    fi
-}
-
-strict-vmm > /tmp/vmm &
-vmm=$!
-tries=0
-until grep -q running /tmp/vmm || [ $((tries += 1)) -gt 300 ]; do sleep 0.1; done
-
-sevdbg attach $vmm --observe --for 3 --json > /tmp/observed 2> /tmp/errors || failures=$((failures + 1))
+sevdbg attach $vmm --observe --for 3 --json > /tmp/said 2> /tmp/errors || failures=$((failures + 1))
 expect "BPF programs load" '"by":"bpf"'
 expect "the memory slot is seen" '"gpa":"0x0","size":"0x200000"'
 expect "live VMCBs are seen" '"vmcb":{"exitCode":"0x[0-9a-f]*","name":"[A-Z]'
@@ -24,7 +11,4 @@ expect "port accesses are seen as such" '"reason":"IOIO","number":"0x7b"'
 expect "returns to userspace are counted and timed" '"reason":"KVM_EXIT_IO","number":"2","count":[0-9]*,"timed":[1-9]'
 expect "the port is known" '"kind":"port","address":"0x100","access":"write"'
 
-kill $vmm
-wait $vmm || { echo "FAILED: the VMM saw irregularities"; failures=$((failures + 1)); }
-[ $failures = 0 ] || cat /tmp/observed /tmp/errors /tmp/vmm
-exit $failures
+finish
