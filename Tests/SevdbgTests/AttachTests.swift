@@ -109,6 +109,25 @@ struct AttachTests {
         try Self.expectUndisturbed(vmm)
     }
 
+    @Test("a watchpoint stops behind the instruction that changes memory, each time")
+    func watchpoint() throws {
+        let vmm = try StrictVMM()
+        // At the breakpoint RSP is the address of a word that the fold counts with, at 0x1002a.
+        let run = try Self.attach(
+            vmm, "break *0x10005", "continue", "delete", "print/u {u64} $rsp", "watch $rsp",
+            "continue",
+            "print/u {u64} $rsp", "continue", "print/u {u64} $rsp", "info breakpoints")
+        #expect(run.status == 0, "\(run)")
+        let stops = run.output.split(separator: "\n").filter { $0.hasPrefix("=> 0x1002e") }
+        #expect(stops.count == 2, "\(run)")
+        #expect(run.output.contains("watchpoint 2, u64 at "), "\(run)")
+        let values = run.output.split(separator: "\n").filter { $0.hasPrefix("$") }
+            .compactMap { $0.split(separator: " ").last.flatMap { UInt64($0) } }
+        #expect(values.count == 3)
+        if let first = values.first { #expect(values == [first, first + 1, first + 2]) }
+        try Self.expectUndisturbed(vmm)
+    }
+
     @Test("a round of steps leaves no instruction out, over exits, PUSHF, POPF and IRETQ")
     func exactSteps() throws {
         let vmm = try StrictVMM()

@@ -187,6 +187,7 @@ extension ForeignMachine {
         switch stop.reason {
         case .limit: .limit
         case .breakpoint: .breakpoint
+        case .touched: .touched
         case .interrupted, .trapped: .interrupted
         case .passed(let kind):
             .passed(PassedExit(vcpu: stop.vcpu, rip: rip(of: stop.vcpu), kind: kind))
@@ -216,6 +217,17 @@ extension ForeignMachine {
             throw .refused("cannot set breakpoints: SEV-ES hides the guest's state from the host")
         }
         breakpoints = addresses
+    }
+
+    package func setWatchpoints(_ bytes: [WatchedBytes]) throws(MachineError) {
+        let slots = guestMemory.slots
+        for piece in bytes
+        where GuestExtent.host(of: piece.address.rawValue, count: piece.count, in: slots) == nil {
+            throw .refused(
+                "cannot watch \(piece.address.rawValue.hex): where it lies in the VMM is not known;"
+                    + " see info memory")
+        }
+        client.send(.watch(bytes))
     }
 
     package func takeObservations() -> [Observation] { [] }

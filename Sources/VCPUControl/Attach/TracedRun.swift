@@ -7,7 +7,7 @@ struct TracedRun {
         case steps(to: UInt64)
         /// Run free, over breakpoints of the processor.
         case free
-        /// Step, and compare each address with the breakpoints.
+        /// Step, and compare each address with the breakpoints, and watched memory with what it was.
         case compare
         /// One step off the instruction, then free.
         case stepOff
@@ -17,6 +17,7 @@ struct TracedRun {
 
     var scope = RunScope.all
     var breakpoints: Set<UInt64> = []
+    var watched = WatchedMemory()
     var goals: [Goal] = []
     /// Whether this KVM stops at breakpoints of the processor; `nil` until it has been tried.
     var hasHardwareBreakpoints: Bool?

@@ -11,6 +11,7 @@ extension Tracer {
             try quiesce()
         }
         begin(scope, limit, breakpoints)
+        _ = hasWatchedChanged()
         if let index = waiting.firstIndex(where: { run.includes($0.vcpu) }) {
             return waiting.remove(at: index)
         }
@@ -76,7 +77,7 @@ extension Tracer {
 
     private func step(_ tracee: Tracee, _ count: UInt64) throws(TraceFailure) {
         let hazard = try tracee.lookAhead()
-        if hazard == nil, count > 1,
+        if hazard == nil, count > 1, run.watched.isEmpty,
             try tracee.startSteps(count, endingAt: run.breakpoints)
         {
             return
@@ -85,6 +86,7 @@ extension Tracer {
     }
 
     private func goal(at rip: UInt64) -> TracedRun.Goal {
+        guard run.watched.isEmpty else { return .compare }
         if run.breakpoints.isEmpty { return .free }
         guard run.breakpoints.count <= GuestDebug.greatestCount else { return .compare }
         switch run.hasHardwareBreakpoints {
@@ -127,7 +129,13 @@ extension Tracer {
         let isLooked =
             hasStepped || event == .debug || event == .entered && run.goals[index] == .free
         if isLooked, run.breakpoints.contains(rip) { return stop(.breakpoint) }
+        if hasStepped, hasWatchedChanged() { return stop(.touched) }
         return hasStepped && hasReached(index) ? stop(.limit) : nil
+    }
+
+    private func hasWatchedChanged() -> Bool {
+        guard !run.watched.isEmpty, let memory = target?.memory else { return false }
+        return run.watched.hasChanged(memory)
     }
 
     private func hasReached(_ index: Int) -> Bool {

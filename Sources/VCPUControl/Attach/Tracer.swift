@@ -86,7 +86,10 @@ package final class Tracer {
             case .hold:
                 try quiesce()
                 reply(.held(takeState()))
-            case .memory(let slots): for tracee in tracees { tracee.slots = slots }
+            case .memory(let slots):
+                run.watched.slots = slots
+                for tracee in tracees { tracee.slots = slots }
+            case .watch(let bytes): run.watched.watch(bytes)
             case .trap(let signal): for tracee in tracees { tracee.trap = signal }
             case .interrupt: break
             case .detach:

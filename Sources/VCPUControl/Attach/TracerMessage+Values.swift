@@ -19,6 +19,14 @@ extension GuestExtent {
     }
 }
 
+extension WatchedBytes {
+    static func list(_ words: [UInt64]) -> [WatchedBytes] {
+        stride(from: 0, to: words.count - words.count % 2, by: 2).map {
+            WatchedBytes(GuestPhysicalAddress(words[$0]), count: Int(words[$0 + 1] & 0xffff))
+        }
+    }
+}
+
 extension PacketWriter {
     mutating func put(_ vcpu: ForeignVCPU) {
         put(UInt32(vcpu.number))
@@ -46,6 +54,7 @@ extension PacketWriter {
             put(UInt8(3))
             put(kind)
         case .trapped: put(UInt8(4))
+        case .touched: put(UInt8(5))
         }
     }
 
@@ -107,6 +116,7 @@ extension PacketReader {
         case 2: reason = .interrupted
         case 3: reason = .passed(try kind())
         case 4: reason = .trapped
+        case 5: reason = .touched
         default: throw Malformed()
         }
         return TracedStop(vcpu: vcpu, reason: reason)

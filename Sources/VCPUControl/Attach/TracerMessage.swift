@@ -8,6 +8,8 @@ enum TracerRequest: Equatable {
     case run(RunScope, limit: UInt64, breakpoints: [UInt64])
     /// Where guest memory lies in the process; no answer.
     case memory([GuestExtent])
+    /// Which guest memory ends a run when it changes; no answer.
+    case watch([WatchedBytes])
     /// Which signal means that a vCPU has to stop; no answer.
     case trap(signal: Int32)
     /// Stop what runs; the answer is `.held`.
@@ -47,6 +49,8 @@ struct TracedState: Equatable {
 struct TracedStop: Equatable {
     enum Reason: Equatable {
         case limit, breakpoint, interrupted
+        /// Watched memory has changed.
+        case touched
         /// A signal of `TracerRequest.trap` came; the exit that it was sent at is over.
         case trapped
         /// An exit went to the VMM, which answers it; the vCPU goes on with the next run.
@@ -59,7 +63,7 @@ struct TracedStop: Equatable {
 
 extension TracerRequest {
     /// The first byte of every packet; another one is another version of this program.
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
 
     var packet: [UInt8] {
         var writer = PacketWriter()
@@ -83,6 +87,9 @@ extension TracerRequest {
         case .memory(let slots):
             writer.put(UInt8(3))
             writer.put(slots.flatMap { [$0.guest, $0.host, $0.size] })
+        case .watch(let bytes):
+            writer.put(UInt8(8))
+            writer.put(bytes.flatMap { [$0.address.rawValue, UInt64($0.count)] })
         case .hold: writer.put(UInt8(6))
         case .trap(let signal):
             writer.put(UInt8(7))
@@ -114,6 +121,7 @@ extension TracerRequest {
         case 5: self = .detach
         case 6: self = .hold
         case 7: self = .trap(signal: try reader.integer())
+        case 8: self = .watch(WatchedBytes.list(try reader.words()))
         default: throw .init()
         }
     }

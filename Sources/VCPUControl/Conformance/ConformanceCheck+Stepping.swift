@@ -26,6 +26,10 @@ extension ConformanceCheck {
         ConformanceCheck(
             "breakpoint-count", "continue N goes on at the first N - 1 breakpoints", breakpointCount
         ),
+        ConformanceCheck(
+            "watch",
+            "a watchpoint stops behind the instruction that changes its bytes, and behind no other",
+            watch),
     ]
 
     private static func entry(_ bench: ConformanceBench) throws(ConformanceFailure) {
@@ -136,6 +140,37 @@ extension ConformanceCheck {
         try expect("the code in memory", bytes, is: loop)
         try expect("the offset a step on", try guest.place("stepi"), is: 2)
         try expect("the offset a round on", try guest.place("stepi 2", .breakpoint), is: 1)
+    }
+
+    private static func watch(_ bench: ConformanceBench) throws(ConformanceFailure) {
+        let guest = try bench.enter([
+            0xff, 0xc1,  // 00 inc %ecx
+            0x89, 0x0d, 0x38, 0x10, 0x00, 0x00,  // 02 mov %ecx, 1040
+            0x89, 0x0d, 0x32, 0x10, 0x00, 0x00,  // 08 mov %ecx, 1040
+            0x89, 0x0d, 0x30, 0x10, 0x00, 0x00,  // 0e mov %ecx, 1044
+            0xfe, 0x05, 0x2b, 0x10, 0x00, 0x00,  // 14 incb 1045
+            0xeb, 0xe4,  // 1a jmp 00
+        ])
+        let data = GuestImage.flatAddress + 0x1040
+        try guest.run("set $rcx = 0")
+        try guest.run("set {u64} \(data.hex) = 0")
+        try guest.run("watch {u32} \(data.hex)")
+        for round in 1...3 as ClosedRange<UInt64> {
+            let stop = try guest.stop("continue")
+            try expect("the reason of stop \(round)", stop.reason, is: .watchpoint)
+            let change = "u32 at \(data.hex) \((round - 1).hex) -> \(round.hex)"
+            let text = stop.detail ?? "nothing"
+            try expect(text.hasSuffix(change), "stop \(round) says `\(text)`, not `\(change)`")
+            try expect("the offset", try guest.value("$rip") &- GuestImage.flatAddress, is: 0x08)
+        }
+        try expect("the offset a step on", try guest.place("stepi"), is: 0x0e)
+        try expect(
+            "the offset, of steps that end there", try guest.place("stepi 10", .watchpoint),
+            is: 0x08)
+        try guest.run("delete")
+        try guest.run("watch \((data + 5).hex) 1 if {u32} \(data.hex) == 6")
+        try expect("the offset", try guest.place("continue", .watchpoint), is: 0x14)
+        try expect("the rounds", try guest.value("$rcx"), is: 6)
     }
 
     private static func breakpointCount(_ bench: ConformanceBench) throws(ConformanceFailure) {

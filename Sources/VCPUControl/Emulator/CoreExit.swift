@@ -5,6 +5,8 @@ enum CoreExit: Equatable {
     case limit
     /// RIP has a breakpoint, and its instruction is not executed.
     case breakpoint
+    /// Watched bytes may have changed by the last instruction, or by the delivery of an exception.
+    case touched
     /// VMGEXIT: RIP is behind it, and it counts.
     case vmgexit
     /// HLT: RIP is behind it, and it counts.

@@ -95,6 +95,7 @@ extension EmulatedMachine {
         switch exit {
         case .limit: return .limit
         case .breakpoint: return .breakpoint
+        case .touched: return .touched
         case .unimplemented(let bytes): return .unimplemented(bytes)
         case .halt:
             activities[number] = .halted

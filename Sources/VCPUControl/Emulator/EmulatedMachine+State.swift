@@ -82,6 +82,13 @@ extension EmulatedMachine {
         placeBreakpoints()
     }
 
+    package func setWatchpoints(_ bytes: [WatchedBytes]) throws(MachineError) {
+        guard visibility == .full || bytes.isEmpty else {
+            throw Self.refusal("cannot watch memory")
+        }
+        guest.watch(bytes.map(\.range))
+    }
+
     /// Whether hardware would show these bytes: only pages that the guest uses as shared.
     private func isVisible(
         _ address: GuestPhysicalAddress, count: Int, as view: MemoryView

@@ -25,6 +25,7 @@ extension EmulatedVCPU {
         let start = standing ? retired : .max
         while retired < end {
             if rip & ~0xfff != window.linear || window.generation != memory.generation {
+                if memory.guest.isTouched { return .look }
                 try enterPage()
             }
             guard let slots = unsafe window.slots else { return .look }

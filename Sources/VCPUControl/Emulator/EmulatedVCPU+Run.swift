@@ -24,6 +24,7 @@ extension EmulatedVCPU {
             } catch {
                 if let exit = resolve(error) { return exit }
             }
+            if memory.guest.takeTouch() { return .touched }
             deliveries = retired == before ? deliveries + 1 : 0
             standing = false
         }

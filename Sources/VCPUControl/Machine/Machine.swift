@@ -26,6 +26,22 @@ package struct Translation: Sendable, Equatable {
     }
 }
 
+/// Bytes in guest memory that are watched for changes.
+package struct WatchedBytes: Sendable, Hashable {
+    package var address: GuestPhysicalAddress
+    package var count: Int
+
+    package init(_ address: GuestPhysicalAddress, count: Int) {
+        (self.address, self.count) = (address, count)
+    }
+
+    /// Their addresses; none where they would not end in the address space.
+    package var range: Range<UInt64> {
+        let (end, overflows) = address.rawValue.addingReportingOverflow(UInt64(max(0, count)))
+        return address.rawValue..<(overflows ? address.rawValue : end)
+    }
+}
+
 /// How the host gets at a vCPU's registers, steps it and stops it at an address.
 package enum Debugging: Sendable, Equatable {
     /// By the machine itself.
@@ -174,6 +190,11 @@ package protocol Machine: AnyObject {
     /// Replaces the set of addresses at which every vCPU stops before execution.
     func setBreakpoints(_ addresses: Set<GuestVirtualAddress>) throws(MachineError)
 
+    /// Replaces the memory that every vCPU stops behind an instruction that changes it, with `.touched`.
+    ///
+    /// What others change, the hypervisor for one, ends no run by itself.
+    func setWatchpoints(_ bytes: [WatchedBytes]) throws(MachineError)
+
     /// Replaces the VMGEXITs that a run must not miss, for a machine that has to be asked for them.
     ///
     /// A VM without SEV-ES stops at the accesses that would be VMGEXITs under it, where the machine
@@ -198,6 +219,9 @@ package protocol Machine: AnyObject {
 // What most machines have nothing to add to.
 extension Machine {
     package func setExitStops(_ filters: [ExitFilter]) throws(MachineError) {}
+    package func setWatchpoints(_ bytes: [WatchedBytes]) throws(MachineError) {
+        guard bytes.isEmpty else { throw .refused("\(traits.name) cannot watch memory") }
+    }
 
     package func setSystemRegister(
         _ register: SystemRegisterName, of vcpu: Int, to value: UInt64

@@ -6,6 +6,9 @@ package enum VCPUExit: Sendable, Equatable {
     case limit
     /// The instruction at RIP has a breakpoint and has not been executed.
     case breakpoint
+    /// Watched memory may have changed: something wrote to it, the instruction before RIP or an
+    /// exception that was delivered.
+    case touched
     /// The `InterruptFlag` was raised.
     case interrupted
     /// A VMGEXIT is over: it counts as one executed instruction, and the guest runs on behind it unless the outcome says otherwise.

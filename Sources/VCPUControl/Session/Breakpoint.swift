@@ -1,12 +1,17 @@
-/// A place or a VMGEXIT at which the guest stops.
+/// A place, a change of memory or a VMGEXIT at which the guest stops.
 package struct Breakpoint: Sendable, Equatable {
     package enum Place: Sendable, Equatable {
         /// `expression` finds the address again after a relaunch; `nil` where nothing can.
         case address(GuestVirtualAddress, expression: Expression?)
         case exchange(ExitFilter)
+        case memory(Watchpoint)
 
         package var address: GuestVirtualAddress? {
             if case .address(let address, _) = self { address } else { nil }
+        }
+
+        package var watchpoint: Watchpoint? {
+            if case .memory(let watchpoint) = self { watchpoint } else { nil }
         }
     }
 
@@ -28,6 +33,8 @@ package struct Breakpoint: Sendable, Equatable {
 
     package var address: GuestVirtualAddress? { place.address }
 
+    package var watchpoint: Watchpoint? { place.watchpoint }
+
     package var filter: ExitFilter? {
         if case .exchange(let filter) = place { filter } else { nil }
     }
@@ -37,6 +44,20 @@ package struct Breakpoint: Sendable, Equatable {
 struct BreakpointList {
     private(set) var all: [Breakpoint] = []
     private var next = 1
+
+    /// What machines have to watch.
+    var watched: [WatchedBytes] {
+        all.lazy.filter(\.isEnabled).compactMap(\.watchpoint).flatMap(\.pieces)
+    }
+
+    /// Changes the enabled watchpoints, given with their numbers.
+    mutating func updateWatchpoints(_ body: (Int, inout Watchpoint) -> Void) {
+        update(all.filter(\.isEnabled).map(\.number)) { breakpoint in
+            guard case .memory(var watchpoint) = breakpoint.place else { return }
+            body(breakpoint.number, &watchpoint)
+            breakpoint.place = .memory(watchpoint)
+        }
+    }
 
     /// Where machines have to stop.
     var addresses: Set<GuestVirtualAddress> {
@@ -61,16 +82,15 @@ struct BreakpointList {
 
     mutating func hit(_ number: Int) { update([number]) { $0.hits += 1 } }
 
-    /// Forgets the hits, and finds addresses again, for a new launch.
+    /// Forgets the hits, and finds places again, for a new launch.
     ///
     /// - Returns: those whose place is not there any more; they are disabled.
-    mutating func relaunch(finding address: (Expression) -> GuestVirtualAddress?) -> [Breakpoint] {
+    mutating func relaunch(finding place: (Breakpoint.Place) -> Breakpoint.Place?) -> [Breakpoint] {
         var lost: [Breakpoint] = []
         update(all.map(\.number)) { breakpoint in
             breakpoint.hits = 0
-            guard case .address(_, let expression?) = breakpoint.place else { return }
-            if let found = address(expression) {
-                breakpoint.place = .address(found, expression: expression)
+            if let found = place(breakpoint.place) {
+                breakpoint.place = found
             } else {
                 breakpoint.isEnabled = false
                 lost.append(breakpoint)

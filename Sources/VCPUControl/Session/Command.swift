@@ -8,6 +8,7 @@ package enum Command: Sendable, Equatable {
     case until(Expression)
     case breakAddress(Expression?, Breakpoint.Condition?)
     case breakExchange(ExitFilter, Breakpoint.Condition?)
+    case watch(Expression, length: Expression?, Breakpoint.Condition?)
     case clear(Expression)
     case delete([Int])
     case enable([Int])

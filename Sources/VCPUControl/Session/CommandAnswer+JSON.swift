@@ -51,8 +51,9 @@ extension Breakpoint {
     fileprivate var json: [JSONValue.Member] {
         [
             .init("number", .number(number)),
-            .init("kind", .string(filter == nil ? "breakpoint" : "vmgexit")),
-            .init("address", address.map { .hex($0.rawValue) } ?? .null),
+            .init("kind", .string(kind)),
+            .init("address", (address ?? watchpoint?.address).map { .hex($0.rawValue) } ?? .null),
+            .init("length", watchpoint.map { .number($0.count) } ?? .null),
             .init("symbol", .optional(symbol)),
             .init("filter", .optional(filter?.text)),
             .init("condition", .optional(condition?.text)),

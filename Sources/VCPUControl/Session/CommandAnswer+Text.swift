@@ -109,6 +109,9 @@ extension Breakpoint.Place {
     var text: String {
         switch self {
         case .address(let address, _): address.rawValue.hex
+        case .memory(let watchpoint):
+            "\(watchpoint.address.rawValue.hex), \(watchpoint.count) byte"
+                + (watchpoint.count == 1 ? "" : "s")
         case .exchange(let filter): "vmgexit" + (filter.text.isEmpty ? "" : " " + filter.text)
         }
     }
@@ -117,7 +120,17 @@ extension Breakpoint.Place {
 extension Breakpoint {
     /// What `break` answers.
     var confirmation: String {
-        "Breakpoint \(number) at \(place.text)" + (symbol.map { " <\($0)>" } ?? "")
+        (watchpoint == nil ? "Breakpoint" : "Watchpoint") + " \(number) at \(place.text)"
+            + (symbol.map { " <\($0)>" } ?? "")
+    }
+
+    /// The word for what it stops at.
+    var kind: String {
+        switch place {
+        case .address: "breakpoint"
+        case .memory: "watchpoint"
+        case .exchange: "vmgexit"
+        }
     }
 
     static func lines(_ all: [Breakpoint]) -> [String] {
@@ -126,7 +139,6 @@ extension Breakpoint {
     }
 
     private var lines: [String] {
-        let kind = filter == nil ? "breakpoint" : "vmgexit"
         let columns = [
             String(number).padded(to: 7), kind.padded(to: 10),
             (isEnabled ? "y" : "n").padded(to: 3),

@@ -34,6 +34,7 @@ package enum CommandParser {
         case .clear: return .clear(try only(&arguments, place))
         case .until: return .until(try only(&arguments, place))
         case .break: return try breakpoint(&arguments)
+        case .watch: return try watch(&arguments)
         case .delete: return .delete(try numbers(&arguments))
         case .enable: return .enable(try numbers(&arguments))
         case .disable: return .disable(try numbers(&arguments))
@@ -156,6 +157,16 @@ extension CommandParser {
         return .breakAddress(place, try condition(&arguments))
     }
 
+    private static func watch(
+        _ arguments: inout ArgumentScanner
+    ) throws(CommandFailure) -> Command {
+        let typed = try memory(&arguments)
+        let place = try typed.map { .memory($0.unit, $0.address) } ?? place(&arguments)
+        let isAll = arguments.isAtEnd || arguments.isNext("if")
+        let length: Expression? = isAll ? nil : try expression(&arguments)
+        return .watch(place, length: length, try condition(&arguments))
+    }
+
     private static func condition(
         _ arguments: inout ArgumentScanner
     ) throws(CommandFailure) -> Breakpoint.Condition? {
@@ -221,16 +232,26 @@ extension CommandParser {
 
     private static func set(_ arguments: inout ArgumentScanner) throws(CommandFailure) -> Command {
         _ = arguments.takeWord("var")
-        var parser = ExpressionParser(arguments)
-        if parser.scanner.take("{") {
-            let unit = try parser.memoryUnit()
-            let address = try parser.expression()
-            return .setMemory(unit, address, try assigned(&parser.scanner))
+        if let (unit, address) = try memory(&arguments) {
+            return .setMemory(unit, address, try assigned(&arguments))
         }
+        var parser = ExpressionParser(arguments)
         guard case .register(let operand, let name) = try parser.expression() else {
             throw CommandFailure("only a $REGISTER or {u8|u16|u32|u64} ADDRESS can be set")
         }
         return .setRegister(operand, name: name, try assigned(&parser.scanner))
+    }
+
+    /// `{u32} ADDR`, where all that follows is the address.
+    private static func memory(
+        _ arguments: inout ArgumentScanner
+    ) throws(CommandFailure) -> (unit: MemoryUnit, address: Expression)? {
+        var parser = ExpressionParser(arguments)
+        guard parser.scanner.take("{") else { return nil }
+        let unit = try parser.memoryUnit()
+        let address = try parser.expression()
+        arguments = parser.scanner
+        return (unit, address)
     }
 
     private static func assigned(

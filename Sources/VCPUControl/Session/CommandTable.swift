@@ -17,7 +17,7 @@ package struct CommandEntry: Sendable {
 /// The commands, by the word that a user types.
 package enum CommandName: String, CaseIterable, Sendable {
     case stepi, nexti, `continue`, vmgexit, finish, until
-    case `break`, clear, delete, enable, disable
+    case `break`, watch, clear, delete, enable, disable
     case info, x, print, disassemble, set
     case vcpu, ghcb, compare, restart, detach, help, quit
 }
@@ -45,9 +45,8 @@ package enum CommandTable {
 
     /// Commands that gdb has and this version has not, with what to use.
     private static let unavailable: [String: String] = [
-        "watch": "watchpoints are not in this version: use break WHERE if {u64} ADDR != VALUE",
-        "awatch": "watchpoints are not in this version: use break WHERE if {u64} ADDR != VALUE",
-        "rwatch": "watchpoints are not in this version: use break WHERE if {u64} ADDR != VALUE",
+        "awatch": "reads are not watched: watch ADDR stops where memory changes",
+        "rwatch": "reads are not watched: watch ADDR stops where memory changes",
         "run": "the guest is launched already: use continue, or restart to launch it anew",
         "r": "the guest is launched already: use continue, or restart to launch it anew",
         "start": "the guest stands at its first instruction: use continue, stepi or vmgexit",
@@ -80,6 +79,9 @@ package enum CommandTable {
             return row(
                 ["b", "br"], "[WHERE] [if EXPR] | vmgexit [FILTER]", "stop there from now on",
                 .breakPlace)
+        case .watch:
+            return row(
+                [], "ADDR [LEN] | {u32} ADDR [if EXPR]", "stop when memory changes", .expression)
         case .clear: return row([], "WHERE", "remove the breakpoints at a place", .expression)
         case .delete:
             return row(["d"], "[N]…", "remove breakpoints; all without a number", .breakpoints)

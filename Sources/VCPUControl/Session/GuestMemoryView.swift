@@ -55,6 +55,13 @@ struct GuestMemoryView {
         } catch { throw CommandFailure(error.message) }
     }
 
+    /// Where bytes lie, cut at the borders of pages; `nil` where nothing is mapped.
+    func places(
+        of address: GuestVirtualAddress, count: Int
+    ) -> [(address: GuestPhysicalAddress?, count: Int)] {
+        Self.pieces(address, count: count).map { (place(of: $0.address).value?.address, $0.count) }
+    }
+
     private struct Place {
         var address: GuestPhysicalAddress
         var view: MemoryView

@@ -13,7 +13,7 @@ package struct Relaunch: Sendable, Equatable {
     /// One sentence for each breakpoint that was lost.
     package var warnings: [String] {
         lost.map { breakpoint in
-            let name = breakpoint.symbol ?? breakpoint.address?.rawValue.hex ?? ""
+            let name = breakpoint.symbol ?? breakpoint.place.text
             return "breakpoint \(breakpoint.number) is disabled: there is no \(name) under"
                 + " \(setup.rawValue)"
         }

@@ -41,6 +41,8 @@ extension Session {
             return .breakpoint(try addBreakpoint(place, condition))
         case .breakExchange(let filter, let condition):
             return .breakpoint(try addBreakpoint(.exchange(filter), condition))
+        case .watch(let place, let length, let condition):
+            return .breakpoint(try addWatchpoint(place, length, condition))
         case .clear(let place):
             let address = try address(place)
             let numbers = breakpoints.all.filter { $0.address == address }.map(\.number)
@@ -60,6 +62,7 @@ extension Session {
         case .setMemory(let unit, let address, let value):
             let bytes = try evaluate(value).bits.littleEndianBytes(unit.rawValue)
             try memory.write(bytes, to: try self.address(address))
+            noteWatched()
             return .done
         case .vcpu(let number): return try choose(number)
         case .help(let word): return .text(try CommandTable.help(word))
@@ -166,23 +169,31 @@ extension Session {
         return try addBreakpoint(.address(try address(place), expression: kept), condition)
     }
 
-    private func addBreakpoint(
+    func addBreakpoint(
         _ place: Breakpoint.Place, _ condition: Breakpoint.Condition?
     ) throws(CommandFailure) -> Breakpoint {
         // A condition with a name that does not exist would only be noticed when it is too late.
         if let condition { try checkNames(condition.expression) }
-        let symbol = place.address.flatMap(symbols.describe)
+        let symbol = (place.address ?? place.watchpoint?.address).flatMap(symbols.describe)
         let breakpoint = Breakpoint(
             number: breakpoints.nextNumber, place: place, symbol: symbol, condition: condition)
         let before = breakpoints
         breakpoints.add(breakpoint)
         do throws(CommandFailure) {
-            if breakpoint.address == nil { try placeExitStops() } else { try placeBreakpoints() }
+            try placeStops(place)
         } catch {
             breakpoints = before
             throw error
         }
         return breakpoint
+    }
+
+    private func placeStops(_ place: Breakpoint.Place) throws(CommandFailure) {
+        switch place {
+        case .address: try placeBreakpoints()
+        case .exchange: try placeExitStops()
+        case .memory: try placeWatchpoints()
+        }
     }
 
     private func checkNames(_ expression: Expression) throws(CommandFailure) {
@@ -222,6 +233,7 @@ extension Session {
         change(&breakpoints, numbers.isEmpty ? breakpoints.all.map(\.number) : numbers)
         try placeBreakpoints()
         try placeExitStops()
+        try placeWatchpoints()
         return .done
     }
 }

@@ -28,7 +28,7 @@ extension Session {
         }
     }
 
-    private func requireStepping() throws(CommandFailure) {
+    func requireStepping() throws(CommandFailure) {
         guard !machine.traits.steps else { return }
         throw CommandFailure(
             "\(machine.traits.name) cannot step a vCPU or stop it at an address: SEV-ES hides its"
@@ -69,7 +69,10 @@ extension Session {
 
     private func handle(_ exit: VCPUExit, of vcpu: Int) throws(CommandFailure) {
         for observation in machine.takeObservations() { lint(observation) }
+        change = try takeChange(vcpu)
         switch exit {
+        case .touched: break
+        case .limit where change != nil: break
         case .limit:
             if activity?.budget != nil, activity?.isAlone == false { unwatched &+= RunBudget.slice }
             try progress()
@@ -98,6 +101,8 @@ extension Session {
                 "KVM_RUN of vCPU \(vcpu) returned exit reason \(number), which sevdbg does not"
                     + " know; info exits shows what came before")
         }
+        if change != nil, activity != nil { return stop(.watchpoint, vcpu) }
+        if exit == .touched { try progress() }
     }
 
     /// Looks whether the goal is reached; the vCPU of the run may have executed something.

@@ -11,6 +11,8 @@ extension Session {
     private func reportStop(
         _ reason: Stop.Reason, _ vcpu: Int, _ detail: String?, _ unimplemented: [UInt8]?
     ) {
+        let details = [detail ?? Self.detail(reason), change].compactMap { $0 }
+        change = nil
         current = vcpu
         lastStop = reason
         if states[vcpu] == .ready { machine.settle(vcpu) }
@@ -23,7 +25,8 @@ extension Session {
                     reason: reason, vcpu: vcpu, rip: rip,
                     symbol: rip.value.flatMap(symbols.describe),
                     instruction: bytes ?? rip.value.flatMap { instruction(at: $0, vcpu)?.text },
-                    registers: registers, detail: detail ?? Self.detail(reason))))
+                    registers: registers,
+                    detail: details.isEmpty ? nil : details.joined(separator: "; "))))
     }
 
     private static func detail(_ reason: Stop.Reason) -> String? {
@@ -138,14 +141,20 @@ extension Session {
     func stopAtBreakpoint(_ vcpu: Int) throws(CommandFailure) -> Bool {
         guard let rip = machine.registers(of: vcpu).value?[.rip] else { return false }
         for breakpoint in breakpoints.enabled(at: GuestVirtualAddress(rip)) {
-            guard try isHit(breakpoint, vcpu) else { continue }
-            guard case .breakpoints(let remaining) = activity?.goal, remaining > 1 else {
-                stop(.breakpoint, vcpu, detail: "breakpoint \(breakpoint.number)")
-                return true
-            }
-            activity?.goal = .breakpoints(remaining: remaining - 1)
+            guard try isHit(breakpoint, vcpu), !goesOn() else { continue }
+            stop(.breakpoint, vcpu, detail: "breakpoint \(breakpoint.number)")
+            return true
         }
         return false
+    }
+
+    /// Whether a hit is one of those that `continue N` goes over.
+    func goesOn() -> Bool {
+        guard case .breakpoints(let remaining) = activity?.goal, remaining > 1 else {
+            return false
+        }
+        activity?.goal = .breakpoints(remaining: remaining - 1)
+        return true
     }
 
     /// Looks at the condition, and counts the hit.

@@ -28,6 +28,8 @@ package final class Session {
     var examined = Examined()
 
     var activity: Run?
+    /// What has changed of watched memory, for the stop that comes of it.
+    var change: String?
     /// Instructions since launch that runs with a budget were given and used up.
     var unwatched: UInt64 = 0
     /// The reason of the last stop since launch.
@@ -150,12 +152,23 @@ extension Session {
         (exchanges, examined, unwatched) = (ExchangeRecords(), Examined(), 0)
         linter = Linter(origin, machine.traits, isStrict: configuration.isStrict)
         (findings, setupFacts) = ([], SetupFacts())
-        let lost = breakpoints.relaunch { try? self.address($0) }
+        let lost = breakpoints.relaunch(finding: found)
         try placeBreakpoints()
+        try placeWatchpoints()
         report(.launch(head))
         return Relaunch(
             setup: options.setup, previous: previous, kept: breakpoints.all.count - lost.count,
             lost: lost, limit: canHave(.host) ? nil : noPreset)
+    }
+
+    /// A breakpoint's place in this launch; `nil` where it has none.
+    private func found(_ place: Breakpoint.Place) -> Breakpoint.Place? {
+        switch place {
+        case .address(_, let expression?):
+            (try? address(expression)).map { .address($0, expression: expression) }
+        case .memory(let watchpoint): found(watchpoint).map { .memory($0) }
+        case .address, .exchange: place
+        }
     }
 
     /// What the machine can do, and why it was chosen.

@@ -101,7 +101,9 @@ package struct TextRenderer {
         let what: [String?] =
             switch (stop.reason, stop.detail) {
             case (.step, nil), (.vmgexit, nil): []
-            case (.breakpoint, let detail), (.vmgexit, let detail), (.step, let detail): [detail]
+            case (.breakpoint, let detail), (.vmgexit, let detail), (.step, let detail),
+                (.watchpoint, let detail):
+                [detail]
             case (let reason, let detail): [reason.rawValue, detail]
             }
         let parts = ([vcpu] + what).compactMap { $0 }

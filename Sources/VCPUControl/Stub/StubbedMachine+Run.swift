@@ -7,12 +7,14 @@ extension StubbedMachine {
         cache = PrivateMemoryCache()
         switch scope {
         case .one(let number): return note(try step(try checked(number), limit))
-        case .all: return note(try runFreely(limit))
+        case .all:
+            if !watched.isEmpty, let result = try stepInTurns(limit) { return note(result) }
+            return note(try runFreely(limit))
         }
     }
 
     /// An exit that came out of turn.
-    private func takeHeld(_ scope: RunScope) -> (vcpu: Int, exit: VCPUExit)? {
+    func takeHeld(_ scope: RunScope) -> (vcpu: Int, exit: VCPUExit)? {
         let index = held.firstIndex { held in
             if case .one(let number) = scope { held.vcpu == number } else { true }
         }
@@ -45,7 +47,7 @@ extension StubbedMachine {
 
     // MARK: Steps
 
-    private func step(
+    func step(
         _ number: Int, _ limit: UInt64
     ) throws(MachineError) -> (vcpu: Int, exit: VCPUExit) {
         if vcpus[number].step == nil, vcpus[number].report == nil {
@@ -57,6 +59,7 @@ extension StubbedMachine {
         while left > 0 {
             if standsOnUnseenBreakpoint(number) { return (number, .breakpoint) }
             if let exit = try stepOnce(number) { return (number, exit) }
+            if hasWatchedChanged() { return (number, .touched) }
             left -= 1
         }
         return (number, .limit)

@@ -17,6 +17,7 @@ struct PacketTests {
         .run(.one(7), limit: 1, breakpoints: []),
         .memory([.init(guest: 0, host: 0x7f12_3456_0000, size: 1 << 20)]), .interrupt, .detach,
         .hold, .trap(signal: 23),
+        .watch([.init(.init(0x1000), count: 8), .init(.init(1 << 40), count: 1)]),
     ]
 
     static let state = TracedState(
@@ -44,7 +45,8 @@ struct PacketTests {
             .held(state), .result(-22, [0, 1]), .stopped(.init(vcpu: 1, reason: .limit), state),
             .stopped(.init(vcpu: 0, reason: .breakpoint), state),
             .stopped(.init(vcpu: 0, reason: .interrupted), state),
-            .stopped(.init(vcpu: 1, reason: .trapped), state), .detached,
+            .stopped(.init(vcpu: 1, reason: .trapped), state),
+            .stopped(.init(vcpu: 2, reason: .touched), state), .detached,
             .ended(status: 9), .failed("täuschend"),
         ] + kinds.map { .stopped(.init(vcpu: 0, reason: .passed($0)), state) }
 
@@ -79,10 +81,11 @@ struct PacketTests {
     @Test("another version, and lengths that lie, are refused")
     func hostile() {
         var other = TracerRequest.detach.packet
-        other[0] = 2
+        other[0] += 1
         #expect(throws: PacketReader.Malformed.self) { try TracerRequest(packet: other) }
         // A call whose argument claims to have four billion bytes.
-        let call: [UInt8] = [1, 1] + [UInt8](repeating: 0, count: 12) + [255, 255, 255, 255, 1]
+        let call: [UInt8] =
+            [TracerRequest.version, 1] + [UInt8](repeating: 0, count: 12) + [255, 255, 255, 255, 1]
         #expect(throws: PacketReader.Malformed.self) { try TracerRequest(packet: call) }
     }
 }

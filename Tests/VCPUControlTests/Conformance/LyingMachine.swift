@@ -2,7 +2,8 @@
 
 /// Something that a machine can get wrong.
 enum Lie: CaseIterable {
-    case executesMore, losesCount, movesOthers, stopsNowhere, stopsOnce, showsBreakpoints
+    case executesMore, losesCount, movesOthers, stopsNowhere, stopsOnce, showsBreakpoints,
+        watchesNothing
     case claimsSelfReport, inventsZeros, inventsState, shiftsStack, leaksPrivateMemory
     case ignoresRegisters, ignoresMemory, takesAnyAnswer
     case losesExchanges, changesConsole, changesWithEachRun
@@ -17,6 +18,7 @@ enum Lie: CaseIterable {
         case .stopsNowhere: ["entry"]
         case .stopsOnce: ["breakpoint-count"]
         case .showsBreakpoints: ["breakpoint"]
+        case .watchesNothing: ["watch"]
         case .claimsSelfReport: ["provenance", "visible"]
         case .inventsZeros: ["bounds"]
         case .inventsState: ["hidden"]
@@ -156,6 +158,10 @@ final class LyingMachine: Machine {
     func isPrivate(_ page: GuestPhysicalAddress) -> Reading<Bool> { base.isPrivate(page) }
     func takeObservations() -> [Observation] { base.takeObservations() }
     func settle(_ vcpu: Int) { base.settle(vcpu) }
+
+    func setWatchpoints(_ bytes: [WatchedBytes]) throws(MachineError) {
+        if lie != .watchesNothing { try base.setWatchpoints(bytes) }
+    }
 
     func setBreakpoints(_ addresses: Set<GuestVirtualAddress>) throws(MachineError) {
         breakpoints = addresses

@@ -120,12 +120,28 @@ struct CommandParserTests {
         #expect(failure(line) == message)
     }
 
-    @Test("watch is not in this version, and says so")
-    func watch() {
+    @Test("watchpoints have a place, a length and a condition, in any combination")
+    func watch() throws {
+        let (place, five) = (
+            Expression.symbol("helper"), Expression.number(.init(5, isSigned: true))
+        )
+        let condition = Breakpoint.Condition(expression: five, text: "5")
+        for (line, command) in [
+            ("watch helper", Command.watch(place, length: nil, nil)),
+            ("watch *helper 5", .watch(place, length: five, nil)),
+            ("watch {u16} helper", .watch(.memory(.half, place), length: nil, nil)),
+            (
+                "watch {u16} helper + 5",
+                .watch(.memory(.half, .binary(.plus, place, five)), length: nil, nil)
+            ),
+            ("watch helper 5 if 5", .watch(place, length: five, condition)),
+            ("watch helper if 5", .watch(place, length: nil, condition)),
+        ] { #expect(try CommandParser.parse(line) == command) }
+        #expect(failure("watch helper 5 5") == "watch: `5` does not belong here")
         #expect(
-            failure("watch 0x1000")
-                == "there is no command `watch`; watchpoints are not in this version: use break"
-                + " WHERE if {u64} ADDR != VALUE")
+            failure("rwatch helper")
+                == "there is no command `rwatch`; reads are not watched: watch ADDR stops where"
+                + " memory changes")
     }
 }
 

@@ -31,6 +31,7 @@ final class ScriptedMachine: Machine {
     private(set) var exitStops: [ExitFilter] = []
     var exitRefusal: String?
     private(set) var breakpoints: Set<GuestVirtualAddress> = []
+    private(set) var watched: [WatchedBytes] = []
 
     init(vcpus: Int = 1) {
         vcpuCount = vcpus
@@ -112,6 +113,8 @@ final class ScriptedMachine: Machine {
         if let exitRefusal { throw .refused(exitRefusal) }
         exitStops = filters
     }
+
+    func setWatchpoints(_ bytes: [WatchedBytes]) throws(MachineError) { watched = bytes }
 
     func setBreakpoints(_ addresses: Set<GuestVirtualAddress>) throws(MachineError) {
         guard traits.steps || addresses.isEmpty else { throw .refused("no breakpoints here") }

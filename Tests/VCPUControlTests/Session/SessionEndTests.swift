@@ -124,7 +124,10 @@ struct SessionEndTests {
             let place = Breakpoint.Place.address(.init(0x1000), expression: .symbol(name))
             list.add(Breakpoint(number: number, place: place, symbol: name, condition: nil))
         }
-        let lost = list.relaunch { $0 == .symbol("here") ? .init(0x2000) : nil }
+        let lost = list.relaunch { place in
+            guard case .address(_, let name) = place, name == .symbol("here") else { return nil }
+            return .address(.init(0x2000), expression: name)
+        }
         #expect(lost.map(\.number) == [2])
         #expect(list.addresses == [.init(0x2000)])
         let relaunch = Relaunch(setup: .host, previous: .pool, kept: 1, lost: lost)

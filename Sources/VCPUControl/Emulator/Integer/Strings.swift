@@ -28,6 +28,7 @@ extension EmulatedVCPU {
         var count = truncated(general(1), i)
         if i.prefixes.contains(.address32) { clearUpperHalves(i) }
         guard count != 0 else { return true }
+        let generation = memory.generation
         while true {
             try stringStep(i, T.self, &result)
             count &-= 1
@@ -37,7 +38,8 @@ extension EmulatedVCPU {
             // Until its end a repeated comparison shows its flags to a single step only: a fault
             // finds those from before it, however many runs it took to get there.
             if flags.trap { flags = result }
-            if retired >= end { return false }
+            // A change of translations, or a store that has to be looked at, ends the run loop's turn.
+            if retired >= end || memory.generation != generation { return false }
         }
         flags = result
         return true

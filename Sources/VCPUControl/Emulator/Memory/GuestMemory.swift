@@ -28,6 +28,11 @@ import Glibc
     /// The pages with an answer that their vCPU has not looked at yet: page number to vCPU.
     private(set) var unreadResponses: [Int: Int] = [:]
 
+    /// Bytes whose change stops vCPUs.
+    private var watched: [Range<UInt64>] = []
+    /// Whether something was written to them, or their page changed its form.
+    private(set) var isTouched = false
+
     /// Size in bytes.
     var size: UInt64 { UInt64(pageCount) << 12 }
 
@@ -71,11 +76,46 @@ import Glibc
         unsafe UnsafeRawBufferPointer(start: base + page << 12, count: 4096)
     }
 
-    /// Drops decoded instructions that these bytes, which have changed, belong to.
+    /// Drops decoded instructions that these bytes, which have changed, belong to, and notes
+    /// whether they are watched.
     func changed(page: Int, offset: Int, count: Int) {
+        noteTouch(page: page, offset: offset, count: count)
         guard unsafe states[page].contains(.code) else { return }
         code.invalidate(page: page, offset: offset, count: count)
         if !code.holdsCode(page: page) { unsafe states[page].remove(.code) }
+    }
+}
+
+// MARK: - Watched bytes
+
+extension GuestMemory {
+    /// Replaces the bytes whose change stops vCPUs; those that are not RAM are not watched.
+    func watch(_ ranges: [Range<UInt64>]) {
+        for range in watched { mark(range) { $0.remove(.watched) } }
+        watched = ranges.filter { contains($0.lowerBound, count: $0.count) }
+        for range in watched { mark(range) { $0.insert(.watched) } }
+        isTouched = false
+        unsafe generation.pointee &+= 1
+    }
+
+    private func mark(_ range: Range<UInt64>, _ change: (inout PageState) -> Void) {
+        eachPage(of: range.lowerBound, count: range.count) { page, _, _ in
+            unsafe change(&states[page])
+        }
+    }
+
+    func noteTouch(page: Int, offset: Int, count: Int) {
+        guard unsafe states[page].contains(.watched) else { return }
+        let start = UInt64(page) << 12 + UInt64(offset)
+        let end = start + UInt64(count)
+        isTouched = isTouched || watched.contains { $0.overlaps(start..<end) }
+    }
+
+    /// Whether watched bytes may have changed since the last call.
+    func takeTouch() -> Bool {
+        guard isTouched else { return false }
+        isTouched = false
+        return true
     }
 }
 
@@ -116,4 +156,9 @@ struct PageState: OptionSet {
     static let code = PageState(rawValue: 2)
     /// The hypervisor's answer in the page waits for the guest: loads must be noticed.
     static let hasUnreadResponse = PageState(rawValue: 4)
+    /// Some bytes are watched.
+    static let watched = PageState(rawValue: 8)
+
+    /// Whether stores to the page must be noticed.
+    var hearsStores: Bool { !isDisjoint(with: [.code, .watched]) }
 }

@@ -39,7 +39,7 @@ extension EmulatedVCPU {
     ) throws(Fault) -> UInt64 {
         let entry = unsafe memory.entry(for: linear)
         let last = linear &+ UInt64(size - 1)
-        if unsafe entry.pointee.codeTag == last & ~0xfff {
+        if unsafe entry.pointee.heardTag == last & ~0xfff {
             return unsafe Self.readBytes(entry.pointee.host(linear), size)
         }
         return try transferIn(linear, size, segment, .write, .current)
@@ -70,8 +70,8 @@ extension EmulatedVCPU {
     ) throws(Fault) {
         let entry = unsafe memory.entry(for: linear)
         let last = linear &+ UInt64(size - 1)
-        if privilege == .current, unsafe entry.pointee.codeTag == last & ~0xfff {
-            return unsafe storeToCode(value, entry, linear, size)
+        if privilege == .current, unsafe entry.pointee.heardTag == last & ~0xfff {
+            return unsafe storeHeard(value, entry, linear, size)
         }
         let first = try locate(linear, size, segment, .write, privilege)
         guard (linear ^ last) & ~0xfff != 0 else {
@@ -108,6 +108,7 @@ extension EmulatedVCPU {
         let place = try locate(linear, 1, .cs, .fetch, .current)
         walk().markUsed(place.mapping, dirty: false)
         memory.use(page: place.page, asPrivate: true)
+        memory.noteTouch()
         return place.page
     }
 
@@ -217,6 +218,7 @@ extension EmulatedVCPU {
     private mutating func touch(_ place: Place, _ access: Access) -> UnsafeMutableRawPointer {
         walk().markUsed(place.mapping, dirty: access == .write)
         memory.use(page: place.page, asPrivate: place.mapping.isPrivate)
+        memory.noteTouch()
         if place.isCacheable,
             unsafe !memory.guest.states[place.page].contains(.hasUnreadResponse)
         {
@@ -246,10 +248,11 @@ extension EmulatedVCPU {
         let page = unsafe touch(place, .write)
         unsafe Self.writeBytes(value, page + offset, size)
         memory.guest.changed(page: place.page, offset: offset, count: size)
+        memory.noteTouch()
     }
 
-    /// A store whose translation is known, to a page with decoded instructions.
-    private mutating func storeToCode(
+    /// A store whose translation is known, to a page where somebody has to hear of it.
+    private mutating func storeHeard(
         _ value: UInt64, _ entry: UnsafeMutablePointer<TranslationBuffer.Entry>,
         _ linear: UInt64, _ size: Int
     ) {
@@ -258,9 +261,10 @@ extension EmulatedVCPU {
         let address = unsafe host - memory.guest.base
         let page = address >> 12
         memory.guest.changed(page: page, offset: address & 0xfff, count: size)
-        if unsafe !memory.guest.states[page].contains(.code) {
-            unsafe entry.pointee.writeTag = entry.pointee.codeTag
-            unsafe entry.pointee.codeTag = TranslationBuffer.Entry.none
+        memory.noteTouch()
+        if unsafe !memory.guest.states[page].hearsStores {
+            unsafe entry.pointee.writeTag = entry.pointee.heardTag
+            unsafe entry.pointee.heardTag = TranslationBuffer.Entry.none
         }
     }
 

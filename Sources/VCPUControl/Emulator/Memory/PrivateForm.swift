@@ -18,6 +18,7 @@ extension GuestMemory {
         let words = unsafe (base + page << 12).assumingMemoryBound(to: UInt64.self)
         for word in 0..<512 { unsafe words[word] ^= keystream(page: page, word: word) }
         unsafe states[page].formSymmetricDifference(.shared)
+        noteTouch(page: page, offset: 0, count: 4096)
         unsafe generation.pointee &+= 1
         return true
     }

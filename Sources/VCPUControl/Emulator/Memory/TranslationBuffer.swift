@@ -11,8 +11,8 @@
         var writeTag = Entry.none
         /// The host address minus the linear address.
         var addend: UInt64 = 0
-        /// The page's linear address where stores are allowed but must drop decoded code.
-        var codeTag = Entry.none
+        /// The page's linear address where stores are allowed but somebody has to hear of them.
+        var heardTag = Entry.none
 
         /// No page: tags have their low 12 bits clear.
         static let none: UInt64 = 1
@@ -34,11 +34,11 @@
     func clear() { unsafe entries.update(repeating: Entry(), count: Self.count) }
 
     /// Makes stores to a page take the slow path; `host` is the page's host address.
-    func protectCode(host: UInt64) {
+    func hearStores(host: UInt64) {
         for index in 0..<Self.count {
             let tag = unsafe entries[index].writeTag
             guard tag != Entry.none, unsafe tag &+ entries[index].addend == host else { continue }
-            unsafe entries[index].codeTag = tag
+            unsafe entries[index].heardTag = tag
             unsafe entries[index].writeTag = Entry.none
         }
     }

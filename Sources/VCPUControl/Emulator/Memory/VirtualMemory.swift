@@ -62,7 +62,13 @@
         unsafe guest.states[page].insert(.code)
         unsafe guest.generation.pointee &+= 1
         unsafe guestGeneration = guest.generation.pointee
-        unsafe buffer.protectCode(host: UInt64(UInt(bitPattern: guest.base)) + UInt64(page) << 12)
+        unsafe buffer.hearStores(host: UInt64(UInt(bitPattern: guest.base)) + UInt64(page) << 12)
+    }
+
+    /// Lets the run loop look around before the next instruction, if watched bytes were touched.
+    @inline(__always)
+    mutating func noteTouch() {
+        if guest.isTouched { generation &+= 1 }
     }
 
     /// Enters a translation into the current set.
@@ -75,8 +81,8 @@
         let host = unsafe UInt64(UInt(bitPattern: guest.base)) + UInt64(page) << 12
         unsafe entry.pointee.addend = host &- tag
         guard writable else { return }
-        if unsafe guest.states[page].contains(.code) {
-            unsafe entry.pointee.codeTag = tag
+        if unsafe guest.states[page].hearsStores {
+            unsafe entry.pointee.heardTag = tag
         } else {
             unsafe entry.pointee.writeTag = tag
         }

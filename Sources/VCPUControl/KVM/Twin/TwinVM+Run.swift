@@ -67,7 +67,7 @@ extension TwinVM {
         _ exit: VCPUExit, _ vcpu: TwinVCPU, _ page: TwinRunPage
     ) throws(Errno) -> Bool {
         switch exit {
-        case .limit, .interrupted, .idle, .breakpoint, .passed, .accessed, .vanished:
+        case .limit, .interrupted, .idle, .breakpoint, .touched, .passed, .accessed, .vanished:
             throw .interrupted
         case .vmgexit(let exchange):
             trace(exchange)

@@ -254,7 +254,7 @@ struct PagingTests {
         #expect(guest.vcpu.memory.generation == generation)
         let entry = unsafe guest.vcpu.memory.entry(for: 0x10_0000).pointee
         #expect(entry.writeTag == TranslationBuffer.Entry.none)
-        #expect(entry.codeTag == 0x10_0000)
+        #expect(entry.heardTag == 0x10_0000)
         #expect(guest.fault(store) == nil)
         #expect(guest.get(0x10_0010) == 0x90)
     }

@@ -1,0 +1,46 @@
+// Watched memory: nothing tells of a write, so each step is followed by a look.
+extension StubbedMachine {
+    package func setWatchpoints(_ bytes: [WatchedBytes]) throws(MachineError) {
+        (watched, watchedValues) = (bytes, [])
+        watchedValues = watchedMemory()
+    }
+
+    private func watchedMemory() -> [[UInt8]?] {
+        cache = PrivateMemoryCache()
+        return watched.map { read($0.address, count: $0.count, as: .asUsed).value }
+    }
+
+    /// Whether watched memory is other than at the last look, as far as both could be read.
+    func hasWatchedChanged() -> Bool {
+        guard !watched.isEmpty else { return false }
+        let values = watchedMemory()
+        defer { watchedValues = zip(values, watchedValues).map { $0 ?? $1 } }
+        return zip(values, watchedValues).contains { new, old in
+            if let new, let old { new != old } else { false }
+        }
+    }
+
+    /// Steps the vCPUs that can be stepped, in turns.
+    ///
+    /// - Returns: `nil` where none can.
+    func stepInTurns(_ limit: UInt64) throws(MachineError) -> (vcpu: Int, exit: VCPUExit)? {
+        var (left, last) = (limit, Int?.none)
+        while left > 0 {
+            let before = left
+            for number in vcpus.indices where left > 0 {
+                settle(number)
+                if let exit = takeHeld(.one(number)) { return exit }
+                guard vcpus[number].report != nil || vcpus[number].step != nil else { continue }
+                let slice = min(left, Self.watchedSlice)
+                let (_, exit) = try step(number, slice)
+                guard exit == .limit else { return (number, exit) }
+                (left, last) = (left - slice, number)
+            }
+            guard left < before else { break }
+        }
+        return last.map { ($0, .limit) }
+    }
+
+    /// Instructions of a turn.
+    private static let watchedSlice: UInt64 = 64
+}
