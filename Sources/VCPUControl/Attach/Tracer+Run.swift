@@ -15,7 +15,7 @@ extension Tracer {
         if let index = waiting.firstIndex(where: { run.includes($0.vcpu) }) {
             return waiting.remove(at: index)
         }
-        for index in tracees.indices where run.includes(index) && tracees[index].state == .held {
+        for index in tracees.indices where canStart(index) {
             if hasReached(index) { return TracedStop(vcpu: index, reason: .limit) }
             try start(index)
         }
@@ -101,8 +101,17 @@ extension Tracer {
         _ index: Int, _ event: Tracee.Event
     ) throws(TraceFailure) -> TracedStop? {
         if let stop = note(index, event) { return stop }
-        if tracees[index].state == .held, run.includes(index) { try start(index) }
+        let others = run.watched.isEmpty ? 0 : tracees.count - 1
+        for next in (index - others...index).map({ ($0 + tracees.count) % tracees.count })
+        where canStart(next) { try start(next) }
         return nil
+    }
+
+    /// Whether a vCPU can be set going now: where memory is watched one after the other, so that a
+    /// change is known to be that of the one that has stepped.
+    private func canStart(_ index: Int) -> Bool {
+        run.includes(index) && tracees[index].state == .held
+            && (run.watched.isEmpty || !tracees.contains(where: \.isRunning))
     }
 
     /// Counts what a vCPU has done, and says whether it has to stop there.

@@ -160,8 +160,12 @@ extension CommandParser {
     private static func watch(
         _ arguments: inout ArgumentScanner
     ) throws(CommandFailure) -> Command {
-        let typed = try memory(&arguments)
-        let place = try typed.map { .memory($0.unit, $0.address) } ?? place(&arguments)
+        let place: Expression
+        if let (unit, address) = try memory(&arguments) {
+            place = .memory(unit, address)
+        } else {
+            place = try Self.place(&arguments)
+        }
         let isAll = arguments.isAtEnd || arguments.isNext("if")
         let length: Expression? = isAll ? nil : try expression(&arguments)
         return .watch(place, length: length, try condition(&arguments))
