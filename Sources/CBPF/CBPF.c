@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "CBPF.h"
 
 #include <dlfcn.h>
@@ -35,6 +36,8 @@ static int refuse(int error, const char *format, ...)
 
 struct cbpf_object {
     struct bpf_object *object;
+    /// A file of the kernel's types that libbpf looks at; -1: all there are.
+    int types;
     /// NULL where nothing is attached.
     struct bpf_link *links[MOST_LINKS];
 };
@@ -84,14 +87,52 @@ static int open_library(void)
     return 0;
 }
 
-struct cbpf_object *cbpf_open(const void *bytes, size_t size)
+/// Gives an iterator the number of its type, and only now its own type: of a program that is of it from
+/// the start, libbpf reads all of the kernel's types for this number.
+static int prepare_iterator(struct bpf_program *program, struct libbpf_load_options *options, long type)
 {
+    options->attach_btf_id = type;
+    return libbpf.bpf_program__set_type(program, BPF_PROG_TYPE_TRACING);
+}
+
+/// Once for all objects: the kernel's types do not change.
+static void register_iterator(uint32_t type)
+{
+    static int is_registered;
+    struct libbpf_handler_options options = {
+        .size = sizeof(options), .cookie = type, .prepare_load = prepare_iterator};
+
+    if (type == 0 || is_registered) return;
+    is_registered = libbpf.libbpf_register_prog_handler(
+        "iter/task_file", BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_TRACE_ITER, &options) >= 0;
+}
+
+/// A file that libbpf can read them from.
+static int types_file(const struct cbpf_types *types)
+{
+    int file = memfd_create("types", MFD_CLOEXEC);
+
+    if (file < 0 || write(file, types->bytes, types->size) == (ssize_t)types->size) return file;
+    close(file);
+    return -1;
+}
+
+struct cbpf_object *cbpf_open(const void *bytes, size_t size, const struct cbpf_types *types)
+{
+    struct libbpf_open_options options = {.size = sizeof(options)};
     struct cbpf_object *object;
+    char path[32];
 
     if (open_library() || !(object = calloc(1, sizeof(*object)))) return NULL;
-    object->object = libbpf.bpf_object__open_mem(bytes, size, NULL);
+    object->types = types ? types_file(types) : -1;
+    if (object->types >= 0) {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", object->types);
+        options.btf_custom_path = path;
+        register_iterator(types->iterator);
+    }
+    object->object = libbpf.bpf_object__open_mem(bytes, size, &options);
     if (object->object) return object;
-    free(object);
+    cbpf_close(object);
     return NULL;
 }
 
@@ -100,6 +141,7 @@ void cbpf_close(struct cbpf_object *object)
     if (!object) return;
     for (int link = 0; link < MOST_LINKS; link++) cbpf_detach(object, link);
     libbpf.bpf_object__close(object->object);
+    if (object->types >= 0) close(object->types);
     free(object);
 }
 

@@ -41,11 +41,41 @@ struct libbpf_test_options {
     uint32_t duration, flags, cpu, batch_size;
 };
 
+/// `struct bpf_object_open_opts`, as far as it is used.
+struct libbpf_open_options {
+    size_t size;
+    const char *object_name;
+    uint64_t relaxed_maps;
+    const char *pin_root_path;
+    uint64_t attach_prog_fd;
+    const char *kconfig;
+    const char *btf_custom_path;
+};
+
+/// `struct bpf_prog_load_opts`, as far as it is used.
+struct libbpf_load_options {
+    size_t size;
+    int attempts;
+    int expected_attach_type;
+    uint32_t prog_btf_fd, prog_flags, prog_ifindex, kern_version;
+    uint32_t attach_btf_id;
+};
+
+/// `struct libbpf_prog_handler_opts`.
+struct libbpf_handler_options {
+    size_t size;
+    long cookie;
+    void *setup;
+    int (*prepare_load)(struct bpf_program *, struct libbpf_load_options *, long cookie);
+    void *attach;
+};
+
 typedef int (*libbpf_printer)(int level, const char *format, va_list arguments);
 
 #define LIBBPF_FUNCTIONS(X) \
     X(libbpf_printer, libbpf_set_print, libbpf_printer) \
-    X(struct bpf_object *, bpf_object__open_mem, const void *, size_t, const void *) \
+    X(struct bpf_object *, bpf_object__open_mem, const void *, size_t, \
+        const struct libbpf_open_options *) \
     X(int, bpf_object__load, struct bpf_object *) \
     X(void, bpf_object__close, struct bpf_object *) \
     X(struct bpf_map *, bpf_object__next_map, const struct bpf_object *, const struct bpf_map *) \
@@ -56,6 +86,9 @@ typedef int (*libbpf_printer)(int level, const char *format, va_list arguments);
     X(uint32_t, bpf_map__max_entries, const struct bpf_map *) \
     X(int, bpf_map__set_max_entries, struct bpf_map *, uint32_t) \
     X(int, bpf_map__set_initial_value, struct bpf_map *, const void *, size_t) \
+    X(int, libbpf_register_prog_handler, const char *, int, int, \
+        const struct libbpf_handler_options *) \
+    X(int, bpf_program__set_type, struct bpf_program *, int) \
     X(int, bpf_program__fd, const struct bpf_program *) \
     X(struct bpf_link *, bpf_program__attach, const struct bpf_program *) \
     X(struct bpf_link *, bpf_program__attach_iter, const struct bpf_program *, \

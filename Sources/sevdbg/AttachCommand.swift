@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import VCPUControl
 
 /// `sevdbg attach`: debugs the guest of a VMM that runs already.
@@ -70,13 +69,4 @@ struct AttachCommand: ParsableCommand {
             return .noFile
         }
     }
-}
-
-/// `sevdbg attach-tracer`: the process that `attach` holds a VMM with; nothing for users.
-struct TracerCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "attach-tracer", abstract: "Hold a VMM for `sevdbg attach`.",
-        shouldDisplay: false)
-
-    func run() { Tracer.serve(channel: STDIN_FILENO) }
 }

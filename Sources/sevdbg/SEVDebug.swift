@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import VCPUControl
 
 /// The program: `sevdbg`.
 @main
@@ -18,10 +19,13 @@ struct SEVDebug: ParsableCommand {
         subcommands: [
             LaunchCommand.self, AttachCommand.self, DecodeCommand.self, GuestsCommand.self,
             DoctorCommand.self,
-            TracerCommand.self,
         ])
 
     static func main() {
+        // `attach` waits for it: nothing for users, and nothing for the parser.
+        if CommandLine.arguments.dropFirst() == ["attach-tracer"] {
+            return Tracer.serve(channel: STDIN_FILENO)
+        }
         do {
             var command = try parseAsRoot()
             try command.run()

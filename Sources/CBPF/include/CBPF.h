@@ -17,8 +17,19 @@ enum { CBPF_COUNTERS_SIZE = sizeof(struct observe_counters) };
 /// A loaded object, with what is attached of it.
 struct cbpf_object;
 
+/// Types of the kernel for programs to be fitted to.
+struct cbpf_types {
+    /// A file of BTF.
+    const void *bytes;
+    size_t size;
+    /// The kernel's number of `bpf_iter_task_file`; 0: not known.
+    uint32_t iterator;
+};
+
 /// Opens an object, which clang made; NULL where that fails.
-struct cbpf_object *cbpf_open(const void *bytes, size_t size);
+///
+/// @param types with NULL libbpf looks at all types that the kernel and its modules have.
+struct cbpf_object *cbpf_open(const void *bytes, size_t size, const struct cbpf_types *types);
 /// Detaches and unloads.
 void cbpf_close(struct cbpf_object *object);
 /// Gives the programs their constants; before they are loaded.

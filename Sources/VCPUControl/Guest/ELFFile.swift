@@ -93,7 +93,7 @@ struct ELFFile {
         return headers
     }
 
-    private static func sections(_ bytes: LittleEndianBytes) throws(ELFError) -> [SectionHeader] {
+    static func sections(_ bytes: LittleEndianBytes) throws(ELFError) -> [SectionHeader] {
         let start = bytes.load(UInt64.self, at: 40) ?? 0
         let count = bytes.load(UInt16.self, at: 60) ?? 0
         guard start != 0, count != 0 else { return [] }

@@ -25,7 +25,7 @@ struct BPFObject: ~Copyable {
                 "this build has no BPF program: \(program.reason); build it with the Swift"
                     + " toolchain's clang and libbpf-dev")
         }
-        let handle = unsafe bytes.withUnsafeBytes { unsafe cbpf_open($0.baseAddress, $0.count) }
+        let handle = unsafe Self.open(bytes, KernelTypes(of: bytes))
         guard let handle = unsafe handle else { throw .refused(0) }
         let status = unsafe Self.load(handle, constants, threads)
         guard status == 0 else {
@@ -34,6 +34,17 @@ struct BPFObject: ~Copyable {
             throw error
         }
         unsafe self.handle = handle
+    }
+
+    private static func open(_ object: [UInt8], _ types: KernelTypes?) -> OpaquePointer? {
+        unsafe object.withUnsafeBytes { object in
+            guard let types else { return unsafe cbpf_open(object.baseAddress, object.count, nil) }
+            return unsafe types.file.withUnsafeBytes { file in
+                var types = unsafe cbpf_types(
+                    bytes: file.baseAddress, size: file.count, iterator: types.iterator)
+                return unsafe cbpf_open(object.baseAddress, object.count, &types)
+            }
+        }
     }
 
     private static func load(
