@@ -203,8 +203,8 @@ struct AttachTests {
         #expect(status == 0)
     }
 
-    /// A vCPU thread that stands at the VMM's own KVM_RUN when its tracer dies gets the one EINTR that
-    /// the kernel makes of the wake-up; nothing else may happen.
+    /// A vCPU thread that has just stopped at the VMM's own KVM_RUN when its tracer dies gets the one EINTR
+    /// that the kernel makes of the wake-up (`ThreadStops`); nothing else may happen.
     @Test("kill -9 of the tracer: the VMM runs on", arguments: [[], ["--tick", "5"]])
     func killTracer(arguments: [String]) throws {
         let vmm = try StrictVMM(arguments)
@@ -231,6 +231,27 @@ struct AttachTests {
         vmm.killed()
         debugger.wait()
         #expect(debugger.errors.contains("process \(vmm.number), has ended, by signal 9"))
+    }
+
+    @Test("a VMM that does nothing is not waited for for long; Ctrl-C ends it at once")
+    func stopped() throws {
+        let vmm = try StrictVMM()
+        kill(vmm.number, SIGSTOP)
+        let run = try Self.attach(vmm, "stepi")
+        #expect(run.status == 5)
+        #expect(run.errors.contains("none has done anything for 2 s"))
+        try vmm.waitUntilFree()
+        let debugger = try Victim(vmm, 0)
+        // It heeds Ctrl-C by then.
+        try vmm.wait(untilTraced: true)
+        kill(debugger.number, SIGINT)
+        debugger.wait()
+        #expect(debugger.errors.contains("interrupted while a thread of process \(vmm.number)"))
+        try vmm.waitUntilFree()
+        kill(vmm.number, SIGCONT)
+        #expect(try Self.attach(vmm, "stepi 100").status == 0)
+        // The stop itself has ended calls, and that of sevdbg none.
+        #expect(try vmm.end().report.irregular == 0)
     }
 
     @Test("who may not trace is told why")
@@ -414,6 +435,7 @@ final class Victim {
         process.arguments = ["attach", "\(vmm.number)", "--json"] + script.flatMap { ["-e", $0] }
         process.standardOutput = output
         process.standardError = messages
+        Self.unblockSignals()
         try process.run()
         number = process.processIdentifier
         tracer = try Self.child(of: number)
@@ -421,6 +443,13 @@ final class Victim {
         if isAttached { _ = output.fileHandleForReading.availableData }
         output.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
         usleep(UInt32.random(in: 0...60_000))
+    }
+
+    /// A child inherits what the thread blocks that starts it, and Dispatch's block everything.
+    private static func unblockSignals() {
+        var all = sigset_t()
+        unsafe sigfillset(&all)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &all, nil)
     }
 
     private static func child(of process: Int32) throws -> Int32 {

@@ -66,7 +66,8 @@ package final class ForeignMachine: Machine {
         self.process = process
         memory = ForeignMemory(process: number)
         self.interrupt = interrupt
-        let reply = try client.ask(.attach(process: number, vcpus: process.vcpus))
+        let reply = try client.ask(
+            .attach(process: number, vcpus: process.vcpus), interrupt: interrupt)
         guard case .held(let state) = reply else { throw Self.unexpected(reply, number) }
         self.state = state
         let size = MemoryLayout<kvm_regs>.size

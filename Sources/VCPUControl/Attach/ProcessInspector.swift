@@ -74,13 +74,20 @@ struct ProcessInspector {
         }
     }
 
-    /// PF_… of linux/sched.h: the ninth field of stat, counted behind the name.
+    /// Whether any of its threads runs, or waits for a processor.
+    var isRunning: Bool { threads.contains { status(of: $0).first == "R" } }
+
+    /// The fields of stat behind the name: the state is the first.
+    private func status(of thread: Int32) -> [Substring] {
+        let text = text("task/\(thread)/stat") ?? ""
+        return text.lastIndex(of: ")").map { text[$0...].split(separator: " ").dropFirst() }
+            .map(Array.init) ?? []
+    }
+
+    /// PF_… of linux/sched.h.
     private func flags(of thread: Int32) -> UInt64? {
-        guard let text = text("task/\(thread)/stat"), let end = text.lastIndex(of: ")") else {
-            return nil
-        }
-        let words = text[end...].split(separator: " ")
-        return words.count > 7 ? UInt64(words[7]) : nil
+        let fields = status(of: thread)
+        return fields.count > 6 ? UInt64(fields[6]) : nil
     }
 
     /// Signals that do nothing to the process: ignored, or without a handler and harmless.

@@ -10,8 +10,6 @@ enum SystemCall {
 }
 
 // System calls that a held thread makes for us.
-//
-// Unsafe: the status of a wait is filled in by the kernel during the call.
 extension Tracee {
     enum Outcome: Equatable {
         case result(Int64)
@@ -28,7 +26,7 @@ extension Tracee {
         while true {
             try resume()
             let stop = try wait()
-            switch stop.stop {
+            switch stop.kind {
             case ckvm_stop_entry: hasEntered = true
             case ckvm_stop_exit where hasEntered:
                 return .result(Int64(bitPattern: UInt64(try user().rax)))
@@ -41,15 +39,9 @@ extension Tracee {
         }
     }
 
-    func wait() throws(TraceFailure) -> ckvm_thread_stop {
-        var stop = ckvm_thread_stop()
-        while true {
-            let result = unsafe ckvm_wait_for(thread, &stop)
-            if result == -EINTR { continue }
-            if result == -ECHILD { throw .ended(status: nil) }
-            try checked(result, "wait")
-            return stop
-        }
+    func wait() throws(TraceFailure) -> ThreadStop {
+        guard let stop = stops.next(of: thread) else { throw .ended(status: nil) }
+        return stop
     }
 
     /// Makes a system call in our code, where all signals are blocked.

@@ -6,15 +6,17 @@ internal import Glibc
 /// Unsafe: the kernel fills in registers during the call.
 struct ThreadSearch {
     private let process: Int32
+    private let stops: ThreadStops
     private var pages: [Int32: ForeignRunPage] = [:]
     private var seized: Set<Int32> = []
     /// vCPUs whose thread is not known yet.
     private(set) var missing: [ForeignVCPU]
 
     /// Maps the `kvm_run` of each vCPU.
-    init(_ process: Int32, _ vcpus: [ForeignVCPU]) throws(TraceFailure) {
-        self.process = process
-        missing = vcpus
+    init(
+        _ process: Int32, _ vcpus: [ForeignVCPU], _ stops: ThreadStops
+    ) throws(TraceFailure) {
+        (self.process, self.stops, missing) = (process, stops, vcpus)
         let pidfd = ckvm_pidfd_open(process)
         guard pidfd >= 0 else { throw .refused("process \(process) has ended") }
         defer { _ = close(pidfd) }
@@ -58,69 +60,61 @@ struct ThreadSearch {
     /// Moves a seized thread on.
     ///
     /// - Returns: the vCPU at whose `KVM_RUN` it stands.
-    mutating func take(
-        _ stop: ckvm_thread_stop
-    ) throws(TraceFailure) -> (ForeignVCPU, ForeignRunPage)? {
-        let thread = stop.thread
-        switch stop.stop {
-        case ckvm_stop_gone:
-            seized.remove(thread)
-            return nil
-        case ckvm_stop_entry:
-            if let found = bind(thread) { return found }
-        case ckvm_stop_interrupt: try Self.rewind(thread)
-        case ckvm_stop_group:
-            _ = ckvm_listen(thread)
-            return nil
-        default: break
+    mutating func take(_ stop: ThreadStop) -> (ForeignVCPU, ForeignRunPage)? {
+        if let found = bind(stop) { return found }
+        switch stop.kind {
+        case ckvm_stop_gone: seized.remove(stop.thread)
+        case ckvm_stop_group: _ = ckvm_listen(stop.thread)
+        case ckvm_stop_signal: _ = ckvm_resume(stop.thread, stop.signal)
+        // The KVM_RUN of another VM.
+        case ckvm_stop_entry where stop.run != nil:
+            stops.insist(stop)
+            _ = ckvm_resume(stop.thread, 0)
+        case ckvm_stop_interrupt where stop.run == nil:
+            Self.rewind(stop.thread)
+            _ = ckvm_resume(stop.thread, 0)
+        default: _ = ckvm_resume(stop.thread, 0)
         }
-        _ = ckvm_resume(thread, stop.stop == ckvm_stop_signal ? stop.signal : 0)
         return nil
     }
 
-    private mutating func bind(_ thread: Int32) -> (ForeignVCPU, ForeignRunPage)? {
-        var registers = user_regs_struct()
-        guard unsafe ckvm_get_user(thread, &registers) == 0,
-            let descriptor = Tracee.vcpu(of: registers),
+    private mutating func bind(_ stop: ThreadStop) -> (ForeignVCPU, ForeignRunPage)? {
+        guard let descriptor = stop.run.flatMap(Tracee.vcpu),
             let index = missing.firstIndex(where: { $0.descriptor == descriptor }),
             let page = pages[descriptor]
         else { return nil }
-        seized.remove(thread)
+        seized.remove(stop.thread)
         return (missing.remove(at: index), page)
     }
 
     /// Lets a system call that our interrupt has ended with EINTR be made again.
-    static func rewind(_ thread: Int32) throws(TraceFailure) {
+    private static func rewind(_ thread: Int32) {
         var registers = user_regs_struct()
-        guard unsafe ckvm_get_user(thread, &registers) == 0,
-            Int64(bitPattern: UInt64(registers.rax)) == Int64(-EINTR),
-            Int64(bitPattern: UInt64(registers.orig_rax)) >= 0
-        else { return }
-        registers.rip &-= 2
-        registers.rax = registers.orig_rax
-        registers.orig_rax = .max
+        guard unsafe ckvm_get_user(thread, &registers) == 0, registers.isInterrupted else { return }
+        registers.again()
         _ = unsafe ckvm_set_user(thread, &registers)
     }
 
     /// Lets go of the threads that were none.
     mutating func leave() {
-        for thread in seized { Self.letGo(thread) }
+        for thread in seized { Self.letGo(thread, stops) }
         seized = []
     }
 
     /// Detaches from a thread that runs, wherever it is in its own code.
     ///
     /// A stop at a system call takes the place of the one that was asked for, and shows the EINTR then.
-    static func letGo(_ thread: Int32) {
+    static func letGo(_ thread: Int32, _ stops: ThreadStops) {
         _ = ckvm_interrupt(thread)
         for _ in 0..<100 {
-            var stop = ckvm_thread_stop()
-            guard unsafe ckvm_wait_for(thread, &stop) == 0, stop.stop != ckvm_stop_gone else {
-                return
-            }
-            switch stop.stop {
+            guard let stop = stops.next(of: thread), stop.kind != ckvm_stop_gone else { return }
+            switch stop.kind {
             case ckvm_stop_interrupt, ckvm_stop_group, ckvm_stop_exit:
-                try? rewind(thread)
+                if stop.run == nil { rewind(thread) }
+                _ = ckvm_detach(thread, 0)
+                return
+            // Its call is made after all, or the thread is in front of it already.
+            case ckvm_stop_entry where stop.run != nil:
                 _ = ckvm_detach(thread, 0)
                 return
             case ckvm_stop_signal: _ = ckvm_resume(thread, stop.signal)

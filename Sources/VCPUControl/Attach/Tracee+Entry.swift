@@ -5,18 +5,17 @@ internal import Glibc
 //
 // Unsafe: the kernel fills in the mask during the call.
 extension Tracee {
-    /// Takes the thread at the entry of the VMM's `KVM_RUN`, and completes what the last exit left open.
+    /// Takes the thread in front of the VMM's `KVM_RUN`, and completes what the last exit left open.
     ///
-    /// - Returns: `nil` where the thread had to be let go on.
-    func capture() throws(TraceFailure) -> Event? {
+    /// The registers are those at the call. An event of `nil` says that the thread had to be let go on.
+    func capture(_ stop: ThreadStop, _ registers: user_regs_struct) throws(TraceFailure) -> Event? {
         // The VMM wants to come straight back.
         guard !page.immediateExit else {
+            stops.insist(stop)
             try resume()
             return nil
         }
-        vmm = try user()
-        // From here on, a thread without a tracer makes its call anew, instead of being woken in it.
-        try setUser(again)
+        vmm = registers
         try checked(unsafe ckvm_get_mask(thread, &mask), "PTRACE_GETSIGMASK")
         data = stubData
         (debug, wasInterrupted) = (.off, false)
@@ -67,6 +66,7 @@ extension Tracee {
     private func adopt() -> Bool {
         guard let leftover, vmm.rip &- leftover.code >= 4096 else { return false }
         (code, scratch) = (leftover.code, leftover.scratch)
+        stops.insertCode(code)
         data.scratch = scratch
         return true
     }
@@ -80,6 +80,7 @@ extension Tracee {
             let result = try performInCave(SystemCall.mmap, Self.mapping(4096, protection))
         else { return false }
         code = try Self.address(result)
+        stops.insertCode(code)
         try memory.write(InjectedCode.stub, to: code)
         return true
     }
@@ -186,6 +187,7 @@ extension Tracee {
         guard try performInCave(SystemCall.munmap, [code, 4096]) != nil else {
             return false
         }
+        stops.removeCode(code)
         code = 0
         // A signal that waits would have ended the VMM's KVM_RUN.
         if pending & ~(mask | ignored) != 0 { try setUser(returned(Int64(-EINTR))) }

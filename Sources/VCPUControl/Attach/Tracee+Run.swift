@@ -61,9 +61,9 @@ extension Tracee {
 
     /// Takes a stop of the thread, and moves it on.
     func handle(
-        _ stop: ckvm_thread_stop
+        _ stop: ThreadStop
     ) throws(TraceFailure) -> Event? {
-        if stop.stop == ckvm_stop_gone { throw .ended(status: stop.status) }
+        if stop.kind == ckvm_stop_gone { throw .ended(status: stop.status) }
         switch state {
         case .outside: return try handleOutside(stop)
         case .starting: try handleStarting(stop)
@@ -76,13 +76,15 @@ extension Tracee {
     }
 
     private func handleOutside(
-        _ stop: ckvm_thread_stop
+        _ stop: ThreadStop
     ) throws(TraceFailure) -> Event? {
-        switch stop.stop {
+        if let registers = stop.run, Self.vcpu(of: registers) == vcpu.descriptor {
+            return try capture(stop, registers)
+        }
+        switch stop.kind {
         case ckvm_stop_entry:
-            let user = try user()
-            if Self.vcpu(of: user) == vcpu.descriptor { return try capture() }
-            noteDebug(user)
+            noteDebug(try user())
+            stops.insist(stop)
             try resume()
         case ckvm_stop_signal where stop.signal == trap:
             wasTrapped = true
@@ -104,8 +106,8 @@ extension Tracee {
         vmmDebug = bytes
     }
 
-    private func handleStarting(_ stop: ckvm_thread_stop) throws(TraceFailure) {
-        switch stop.stop {
+    private func handleStarting(_ stop: ThreadStop) throws(TraceFailure) {
+        switch stop.kind {
         case ckvm_stop_entry:
             state = .running
             try resume()
@@ -119,9 +121,9 @@ extension Tracee {
     }
 
     private func handleRunning(
-        _ stop: ckvm_thread_stop
+        _ stop: ThreadStop
     ) throws(TraceFailure) -> Event? {
-        guard stop.stop == ckvm_stop_exit else {
+        guard stop.kind == ckvm_stop_exit else {
             try resume()
             return nil
         }
@@ -148,9 +150,9 @@ extension Tracee {
     }
 
     private func handleSettling(
-        _ stop: ckvm_thread_stop
+        _ stop: ThreadStop
     ) throws(TraceFailure) -> Event? {
-        switch stop.stop {
+        switch stop.kind {
         case ckvm_stop_entry:
             try setMask(Self.allSignals)
             state = .held

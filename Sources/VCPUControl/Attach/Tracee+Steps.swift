@@ -152,10 +152,10 @@ extension Tracee {
 
 // The stops of a thread that makes many steps.
 extension Tracee {
-    func handleStepping(_ stop: ckvm_thread_stop) throws(TraceFailure) -> Event? {
+    func handleStepping(_ stop: ThreadStop) throws(TraceFailure) -> Event? {
         let user = try user()
-        let isTrap = stop.stop == ckvm_stop_signal && stop.signal == trap
-        let isSignal = stop.stop == ckvm_stop_signal && !isTrap
+        let isTrap = stop.kind == ckvm_stop_signal && stop.signal == trap
+        let isSignal = stop.kind == ckvm_stop_signal && !isTrap
         let isMessage =
             isSignal && stop.signal == Int32(data.signal)
             && user.rip == code + UInt64(InjectedCode.layout.told)

@@ -39,6 +39,7 @@ final class Tracee {
     let vcpu: ForeignVCPU
     let page: ForeignRunPage
     let memory: ProcessMemory
+    let stops: ThreadStops
     /// Where a first system call can be put.
     let cave: UInt64
     /// Signals that do not end a `KVM_RUN`, for they do nothing.
@@ -90,7 +91,8 @@ final class Tracee {
 
     init(thread: Int32, vcpu: ForeignVCPU, page: ForeignRunPage, target: Tracer.Target) {
         (self.thread, self.vcpu, self.page) = (thread, vcpu, page)
-        (memory, cave, ignored) = (target.memory, target.cave, target.ignored)
+        (memory, stops) = (target.memory, target.stops)
+        (cave, ignored) = (target.cave, target.ignored)
         leftover = target.leftovers.first { $0.owner == vcpu.descriptor }
     }
 

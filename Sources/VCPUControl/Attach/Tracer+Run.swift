@@ -176,7 +176,7 @@ extension Tracer {
         return tracee.state == .held
     }
 
-    func handle(_ stop: ckvm_thread_stop, of index: Int) throws(TraceFailure) -> Tracee.Event? {
+    func handle(_ stop: ThreadStop, of index: Int) throws(TraceFailure) -> Tracee.Event? {
         try tracees[index].handle(stop)
     }
 }

@@ -6,13 +6,14 @@ internal import Glibc
 /// One thread, one loop over requests and stops. Whatever ends the loop, the VMM is left as it was;
 /// what ends the process itself, the code in the VMM survives (CKVM/attach/stub.S).
 ///
-/// Unsafe: the kernel fills in what it waits for during the call.
+/// Unsafe: hands the bytes of arrays to system calls for the time of one call.
 package final class Tracer {
     let channel: Int32
     let signals: Int32
 
     /// Whether only letting go is left: neither requests nor signals count any more.
     var isLeaving = false
+    let stops = ThreadStops()
     var inspector = ProcessInspector(process: 0)
     var target: Target?
     var tracees: [Tracee] = []
@@ -23,6 +24,7 @@ package final class Tracer {
     /// What the tracer knows of the process that it holds.
     struct Target {
         let memory: ProcessMemory
+        let stops: ThreadStops
         let cave: UInt64
         /// Signals that do nothing to it.
         let ignored: UInt64
@@ -59,10 +61,9 @@ package final class Tracer {
 
     /// Waits up to a second for the end of a thread that is found dying.
     private func lastStatus() -> Int32 {
-        var stop = ckvm_thread_stop()
         for _ in 0..<100 {
-            while unsafe ckvm_wait(&stop) == 0 {
-                if stop.stop == ckvm_stop_gone { return stop.status }
+            while let stop = stops.next() {
+                if stop.kind == ckvm_stop_gone { return stop.status }
             }
             _ = ckvm_poll(-1, signals, 10)
             while ckvm_take_signal(signals) != 0 {}
@@ -178,16 +179,16 @@ extension Tracer {
 
     /// Moves every thread on that has stopped, up to the first event.
     private func takeStops() throws(TraceFailure) -> Wakeup? {
-        var stop = ckvm_thread_stop()
-        while unsafe ckvm_wait(&stop) == 0 {
-            let thread = stop.thread
-            guard let index = tracees.firstIndex(where: { $0.thread == thread }) else { continue }
+        while let stop = stops.next() {
+            guard let index = tracees.firstIndex(where: { $0.thread == stop.thread }) else {
+                continue
+            }
             if let event = try handle(stop, of: index) { return .event(index, event) }
         }
         return nil
     }
 
-    private func takeSignals() throws(TraceFailure) {
+    func takeSignals() throws(TraceFailure) {
         while true {
             let signal = ckvm_take_signal(signals)
             if signal == 0 { return }
@@ -195,7 +196,7 @@ extension Tracer {
         }
     }
 
-    private func receive() throws(TraceFailure) -> TracerRequest {
+    func receive() throws(TraceFailure) -> TracerRequest {
         var bytes = [UInt8](repeating: 0, count: 1 << 18)
         let count = unsafe bytes.withUnsafeMutableBytes {
             unsafe ckvm_receive(channel, $0.baseAddress, $0.count)

@@ -1,0 +1,99 @@
+internal import CKVM
+internal import Glibc
+
+/// A thread that has stopped.
+struct ThreadStop {
+    var thread: Int32
+    var kind: ckvm_stop
+    /// Of a stop for a signal.
+    var signal: Int32
+    /// As of wait(2).
+    var status: Int32
+    /// The registers at the VMM's own `KVM_RUN`, which it makes again unless `insist` is called.
+    var run: user_regs_struct?
+}
+
+/// The stops of all threads that are traced, in the order in which they come.
+///
+/// A thread that stands in or at the VMM's own `KVM_RUN` must not be there when the tracer dies: to wake
+/// it, the kernel marks it as if it had a signal (`ptrace_signal_wake_up`), and KVM returns EINTR, which
+/// the VMM sees. So each such stop is taken from the kernel as soon as there is one, whatever the tracer
+/// is about, and the thread put in front of its call: there it makes it anew.
+///
+/// What cannot be closed is the time from the stop to that. Nobody can set registers before the thread
+/// has stopped, and nothing that would act in the place of a dead tracer is harmless: a breakpoint would
+/// end the VMM, and a signal mask for `KVM_RUN`, which drops the mark, is one that nobody could take back.
+///
+/// Unsafe: hands the addresses of structs of C to system calls for the time of one call.
+final class ThreadStops {
+    private var waiting: [ThreadStop] = []
+    /// Pages of our code: a `KVM_RUN` there is none of the VMM's own.
+    private var code: Set<UInt64> = []
+
+    /// The oldest stop; `nil` where no thread has stopped.
+    func next() -> ThreadStop? {
+        collect()
+        return waiting.isEmpty ? nil : waiting.removeFirst()
+    }
+
+    /// Waits for the next stop of one thread; `nil` where it is no more.
+    func next(of thread: Int32) -> ThreadStop? {
+        while true {
+            collect()
+            if let index = waiting.firstIndex(where: { $0.thread == thread }) {
+                return waiting.remove(at: index)
+            }
+            var stop = ckvm_thread_stop()
+            let result = unsafe ckvm_wait_for(-1, &stop)
+            if result == 0 { waiting.append(secured(stop)) }
+            guard result == 0 || result == -EINTR else { return nil }
+        }
+    }
+
+    /// Lets a thread make the call at which it stopped after all: the VMM is to have what comes of it.
+    func insist(_ stop: ThreadStop) {
+        guard var registers = stop.run else { return }
+        _ = unsafe ckvm_set_user(stop.thread, &registers)
+    }
+
+    func insertCode(_ page: UInt64) { code.insert(page) }
+
+    func removeCode(_ page: UInt64) { code.remove(page) }
+
+    private func collect() {
+        var stop = ckvm_thread_stop()
+        while unsafe ckvm_wait(&stop) == 0 { waiting.append(secured(stop)) }
+    }
+
+    private func secured(_ stop: ckvm_thread_stop) -> ThreadStop {
+        var found = ThreadStop(
+            thread: stop.thread, kind: stop.stop, signal: stop.signal, status: stop.status)
+        guard stop.stop == ckvm_stop_entry || stop.stop == ckvm_stop_interrupt else { return found }
+        var registers = user_regs_struct()
+        guard unsafe ckvm_get_user(stop.thread, &registers) == 0, isRun(registers, stop.stop) else {
+            return found
+        }
+        found.run = registers
+        registers.again()
+        _ = unsafe ckvm_set_user(stop.thread, &registers)
+        return found
+    }
+
+    /// Whether a thread stands at the entry of a `KVM_RUN` of the VMM's own, or was interrupted in it.
+    private func isRun(_ registers: user_regs_struct, _ kind: ckvm_stop) -> Bool {
+        let isOpen = kind == ckvm_stop_entry || registers.isInterrupted
+        return isOpen && Tracee.vcpu(of: registers) != nil && !code.contains(registers.rip & ~0xfff)
+    }
+}
+
+extension user_regs_struct {
+    /// Whether a system call has ended with EINTR.
+    var isInterrupted: Bool {
+        Int64(bitPattern: UInt64(rax)) == Int64(-EINTR) && Int64(bitPattern: UInt64(orig_rax)) >= 0
+    }
+
+    /// Goes back in front of the system call.
+    mutating func again() {
+        (rip, rax, orig_rax) = (rip &- 2, orig_rax, .max)
+    }
+}
