@@ -4,21 +4,17 @@ package struct DebugStub: Sendable, Equatable {
     package var handlers: Range<UInt64>
     /// The VMGEXIT of its #VC handler.
     package var vmgexit: GuestVirtualAddress
-    /// Where the guest's entry returns to: what is behind it says so, and halts.
-    package var returned: GuestVirtualAddress
     /// The root of the page tables of the launch, which map all RAM to itself.
     package var tables: UInt64
     /// Where the guest's code seems to load an IDT of its own, behind which the stub has no say.
     package var idtLoads: [GuestVirtualAddress]
 
     package init(
-        handlers: Range<UInt64>, vmgexit: GuestVirtualAddress,
-        returned: GuestVirtualAddress, tables: UInt64,
+        handlers: Range<UInt64>, vmgexit: GuestVirtualAddress, tables: UInt64,
         idtLoads: [GuestVirtualAddress]
     ) {
         self.handlers = handlers
         self.vmgexit = vmgexit
-        self.returned = returned
         self.tables = tables
         self.idtLoads = idtLoads
     }

@@ -27,8 +27,7 @@ extension LaunchPlanner {
     var debugStub: DebugStub {
         DebugStub(
             handlers: stubAddress("sevdbg_vc_handler")..<layout.stub.upperBound,
-            vmgexit: .init(stubAddress("sevdbg_debug_vmgexit")),
-            returned: .init(stubAddress("sevdbg_returned")), tables: layout.tables,
+            vmgexit: .init(stubAddress("sevdbg_debug_vmgexit")), tables: layout.tables,
             idtLoads: idtLoads)
     }
 

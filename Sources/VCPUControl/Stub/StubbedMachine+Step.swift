@@ -34,9 +34,7 @@ extension StubbedMachine {
         let landing = try landing(of: instruction, report, number)
         if let landing { try plant(at: landing, number) }
         guard vcpus[number].report != nil else { throw notInStub(number) }
-        // A stop on the way would overwrite that the guest has returned.
-        let isOver = rip == stub.returned.rawValue
-        try release(number, landing == nil && !isOver ? .step : .resume)
+        try release(number, landing == nil ? .step : .resume)
         vcpus[number].step = StubStep(instruction, report.registers, landing: landing)
     }
 
