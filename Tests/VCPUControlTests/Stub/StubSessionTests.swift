@@ -36,15 +36,6 @@ struct StubSessionTests {
         }
     }
 
-    @Test(
-        "a guest that is stepped over its end has returned, as one that runs there",
-        arguments: ["stepi 100000", "watch 0x0"])
-    func end(command: String) throws {
-        let stub = try StubSession("hello")
-        let events = stub.run(command) + stub.run("continue")
-        #expect(events.contains { $0.name == "end returned" })
-    }
-
     @Test("a condition of a breakpoint is looked at on the stub's registers")
     func condition() throws {
         let stub = try StubSession("cpuid", breakpoints: ["put_line if $rax == 0x70bb37d"])
