@@ -115,8 +115,7 @@ struct AttachTests {
         // At the breakpoint RSP is the address of a word that the fold counts with, at 0x1002a.
         let run = try Self.attach(
             vmm, "break *0x10005", "continue", "delete", "print/u {u64} $rsp", "watch $rsp",
-            "continue",
-            "print/u {u64} $rsp", "continue", "print/u {u64} $rsp", "info breakpoints")
+            "continue", "print/u {u64} $rsp", "continue", "print/u {u64} $rsp", "info breakpoints")
         #expect(run.status == 0, "\(run)")
         let stops = run.output.split(separator: "\n").filter { $0.hasPrefix("=> 0x1002e") }
         #expect(stops.count == 2, "\(run)")
@@ -428,7 +427,6 @@ final class Victim {
         process.arguments = ["attach", "\(vmm.number)", "--json"] + script.flatMap { ["-e", $0] }
         process.standardOutput = output
         process.standardError = messages
-        Self.unblockSignals()
         try process.run()
         number = process.processIdentifier
         tracer = try Self.child(of: number)
@@ -436,13 +434,6 @@ final class Victim {
         if isAttached { _ = output.fileHandleForReading.availableData }
         output.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
         usleep(UInt32.random(in: 0...60_000))
-    }
-
-    /// A child inherits what the thread blocks that starts it, and Dispatch's block everything.
-    private static func unblockSignals() {
-        var all = sigset_t()
-        unsafe sigfillset(&all)
-        unsafe pthread_sigmask(SIG_UNBLOCK, &all, nil)
     }
 
     private static func child(of process: Int32) throws -> Int32 {

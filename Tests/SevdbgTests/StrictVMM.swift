@@ -86,10 +86,7 @@ final class StrictVMM {
     }
 
     /// Waits until nobody traces it.
-    func waitUntilFree() throws { try wait(untilTraced: false) }
-
-    /// Waits until a tracer has one of its threads, or none has any.
-    func wait(untilTraced isAwaited: Bool) throws {
+    func waitUntilFree() throws {
         for _ in 0..<1000 {
             let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(number)/task")
             let isTraced = tasks.contains { task in
@@ -97,10 +94,10 @@ final class StrictVMM {
                 let status = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
                 return !status.isEmpty && !status.contains("\nTracerPid:\t0\n")
             }
-            if isTraced == isAwaited { return }
+            if !isTraced { return }
             usleep(5_000)
         }
-        throw Failure(text: isAwaited ? "is not traced" : "is traced still")
+        throw Failure(text: "is traced still")
     }
 
     private func line() throws -> String {

@@ -144,7 +144,10 @@ extension Tracer {
 
     private func hasWatchedChanged() -> Bool {
         guard !run.watched.isEmpty, let memory = target?.memory else { return false }
-        return run.watched.hasChanged(memory)
+        return run.watched.hasChanged { bytes in
+            GuestExtent.host(of: bytes.address.rawValue, count: bytes.count, in: slots)
+                .flatMap { memory.read($0, count: bytes.count) }
+        }
     }
 
     private func hasReached(_ index: Int) -> Bool {

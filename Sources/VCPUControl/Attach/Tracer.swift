@@ -17,6 +17,8 @@ package final class Tracer {
     var inspector = ProcessInspector(process: 0)
     var target: Target?
     var tracees: [Tracee] = []
+    /// Where guest memory lies in the process.
+    var slots: [GuestExtent] = []
     /// Stops that came while another was reported.
     var waiting: [TracedStop] = []
     var run = TracedRun()
@@ -88,7 +90,7 @@ package final class Tracer {
                 try quiesce()
                 reply(.held(takeState()))
             case .memory(let slots):
-                run.watched.slots = slots
+                self.slots = slots
                 for tracee in tracees { tracee.slots = slots }
             case .watch(let bytes): run.watched.watch(bytes)
             case .trap(let signal): for tracee in tracees { tracee.trap = signal }

@@ -1,23 +1,17 @@
 // Watched memory: nothing tells of a write, so each step is followed by a look.
 extension StubbedMachine {
     package func setWatchpoints(_ bytes: [WatchedBytes]) throws(MachineError) {
-        (watched, watchedValues) = (bytes, [])
-        watchedValues = watchedMemory()
-    }
-
-    private func watchedMemory() -> [[UInt8]?] {
-        cache = PrivateMemoryCache()
-        return watched.map { read($0.address, count: $0.count, as: .asUsed).value }
+        watched.watch(bytes)
+        _ = hasWatchedChanged()
     }
 
     /// Whether watched memory is other than at the last look, as far as both could be read.
     func hasWatchedChanged() -> Bool {
         guard !watched.isEmpty else { return false }
-        let values = watchedMemory()
-        defer { watchedValues = zip(values, watchedValues).map { $0 ?? $1 } }
-        return zip(values, watchedValues).contains { new, old in
-            if let new, let old { new != old } else { false }
-        }
+        cache = PrivateMemoryCache()
+        var memory = watched
+        defer { watched = memory }
+        return memory.hasChanged { read($0.address, count: $0.count, as: .asUsed).value }
     }
 
     /// Steps the vCPUs that can be stepped, in turns.

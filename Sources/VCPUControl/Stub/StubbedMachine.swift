@@ -17,9 +17,8 @@ package final class StubbedMachine: Machine {
     var planted: [UInt64: PlantedBreakpoint] = [:]
     /// Breakpoints on an LIDT that a vCPU went on from: none can be had there any more.
     var abandoned: Set<UInt64> = []
-    /// Memory whose change ends a run, and what was last seen there.
-    var watched: [WatchedBytes] = []
-    var watchedValues: [[UInt8]?] = []
+    /// Memory whose change ends a run.
+    var watched = WatchedMemory()
     /// Whether the host can decrypt the guest's private memory, so that the stub need not be asked.
     let decrypts: Bool
     var cache = PrivateMemoryCache()

@@ -1,8 +1,7 @@
-/// Guest memory that a tracer looks at behind each step.
+/// Memory that is looked at behind each step, where nothing tells of a write.
 struct WatchedMemory {
-    var slots: [GuestExtent] = []
     private var watched: [WatchedBytes] = []
-    /// What was last seen; `nil` where it could not be read.
+    /// What was last seen; `nil` where it could not be read yet.
     private var values: [[UInt8]?] = []
 
     var isEmpty: Bool { watched.isEmpty }
@@ -12,11 +11,10 @@ struct WatchedMemory {
     }
 
     /// Whether it is other than at the last look, as far as both could be read.
-    mutating func hasChanged(_ memory: ProcessMemory) -> Bool {
+    mutating func hasChanged(reading read: (WatchedBytes) -> [UInt8]?) -> Bool {
         var hasChanged = false
         for (index, bytes) in watched.enumerated() {
-            let place = GuestExtent.host(of: bytes.address.rawValue, count: bytes.count, in: slots)
-            guard let new = place.flatMap({ memory.read($0, count: bytes.count) }) else { continue }
+            guard let new = read(bytes) else { continue }
             if let old = values[index], old != new { hasChanged = true }
             values[index] = new
         }
