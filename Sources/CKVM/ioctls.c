@@ -21,7 +21,7 @@ int ckvm_ioctl(int descriptor, struct ckvm_call call)
 }
 
 static _Thread_local timer_t timer;
-/// A timer belongs to a thread until that ends.
+/// A timer belongs to a thread until that gives it back.
 static _Thread_local bool has_timer;
 /// The milliseconds between two beats; 0: the timer is not armed.
 static _Thread_local volatile unsigned interval;
@@ -86,6 +86,15 @@ int ckvm_heartbeat_start(unsigned milliseconds, uint8_t *immediate_exit)
 }
 
 void ckvm_heartbeat_stop(void) { running = NULL; }
+
+void ckvm_heartbeat_end(void)
+{
+    if (!has_timer)
+        return;
+    has_timer = false;
+    interval = 0;
+    timer_delete(timer);
+}
 
 const char *ckvm_errno_name(int number)
 {

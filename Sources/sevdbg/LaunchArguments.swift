@@ -105,5 +105,6 @@ enum ColorChoice: String, CaseIterable, ExpressibleByArgument {
 
 extension GHCBSetup: ExpressibleByArgument {}
 extension Visibility: ExpressibleByArgument {}
+extension VCPUSchedule: ExpressibleByArgument {}
 extension HypervisorBehaviour: ExpressibleByArgument {}
 extension Theme: ExpressibleByArgument {}

@@ -35,6 +35,12 @@ struct LaunchCommand: ParsableCommand {
     @Option(help: "The number of vCPUs. (default: 1)")
     var vcpus: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Let vCPUs take turns, or run at the same time on a thread each. (default: threads on"
+                + " sev-es, else turns)"))
+    var schedule: VCPUSchedule?
+
     @Option(help: "The guest's RAM in bytes, or with K, M or G. (default: 16M)")
     var memory: MemorySize?
 
@@ -122,7 +128,8 @@ extension LaunchCommand {
             image = try GuestImage.load(guest ?? "")
         } catch { throw .guest(error) }
         let selected = SelectedMachine(
-            machine, needsEmulator: needsEmulator, visibility: visibility, seed: seed)
+            machine, needsEmulator: needsEmulator, visibility: visibility, seed: seed,
+            schedule: schedule)
         var options = options(for: image)
         do throws(MachineError) {
             try selected.kind.prepare(&options)

@@ -8,13 +8,14 @@ struct SelectedMachine {
     /// The same for standard error, on a host where another could have been expected.
     let remark: String?
     private let seed: UInt64
+    private let schedule: VCPUSchedule?
 
     /// Chooses; `needsEmulator` says that other options have a meaning there only.
     init(
         _ choice: MachineChoice, needsEmulator: Bool, visibility: Visibility, seed: UInt64,
-        doctor: Doctor = Doctor()
+        schedule: VCPUSchedule? = nil, doctor: Doctor = Doctor()
     ) {
-        self.seed = seed
+        (self.seed, self.schedule) = (seed, schedule)
         let emulator: MachineKind = visibility == .hardware ? .hardware : .emulator
         switch choice {
         case .auto where needsEmulator:
@@ -32,9 +33,9 @@ struct SelectedMachine {
     }
 
     var maker: SessionConfiguration.MachineMaker {
-        let (kind, seed) = (kind, seed)
+        let (kind, seed, schedule) = (kind, seed, schedule)
         return { plan, _, interrupt throws(MachineError) in
-            try kind.make(plan, interrupt: interrupt, seed: seed)
+            try kind.make(plan, interrupt: interrupt, seed: seed, schedule: schedule)
         }
     }
 }

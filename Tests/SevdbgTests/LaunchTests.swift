@@ -99,6 +99,25 @@ struct LaunchTests {
         #expect(try ProgramRun(command).output == first.output)
     }
 
+    @Test("--schedule threads: each vCPU asks for the same, and none of the emulator's")
+    func threads() throws {
+        func requests(_ options: String...) throws -> [Int: [String]] {
+            let records = try Self.records(["smp", "--vcpus", "4"] + options)
+            let exchanges = records.filter { $0["type"] as? String == "vmgexit" }
+            return Dictionary(grouping: exchanges) { $0["vcpu"] as? Int ?? -1 }
+                .mapValues { $0.map { "\($0["name"] ?? "") \($0["info1"] ?? "")" } }
+        }
+        let expected = try requests()
+        #expect(expected.count == 4)
+        #expect(
+            try requests("--visibility", "hardware", "--schedule", "threads") == expected)
+        if GuestCorpus.hasKVM {
+            #expect(try requests("--machine", "kvm", "--schedule", "threads") == expected)
+        }
+        let refused = try ProgramRun(["launch", "smp", "--schedule", "threads"])
+        #expect(refused.status == 5 && refused.errors.contains("take turns"))
+    }
+
     @Test("what SEV-ES hides is null, never a number")
     func hidden() throws {
         let records = try Self.records(["hello", "--visibility", "hardware"])

@@ -143,4 +143,7 @@ int ckvm_heartbeat_start(unsigned milliseconds, uint8_t *immediate_exit);
 /// Ends what `ckvm_heartbeat_start` began, if it did.
 void ckvm_heartbeat_stop(void);
 
+/// Gives the calling thread's timer back, if it has one; timer_delete.
+void ckvm_heartbeat_end(void);
+
 #endif

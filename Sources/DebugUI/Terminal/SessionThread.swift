@@ -60,7 +60,12 @@ package final class SessionThread: Sendable {
     ///
     /// - Throws: what `makeSession` throws.
     package func start(_ makeSession: @escaping @Sendable () throws -> some DebugSession) throws {
-        try Thread.start { self.serve(makeSession) }
+        do throws(Thread.Failure) {
+            try Thread.start {
+                SignalStack.install()
+                self.serve(makeSession)
+            }
+        } catch { throw TerminalError.noThread(errno: error.errno) }
         output.wait()
         let failure = shared.withLock { $0.failure }
         if let failure { throw failure }

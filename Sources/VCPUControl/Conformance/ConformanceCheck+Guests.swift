@@ -36,9 +36,11 @@ extension ConformanceCheck {
         _ guest: BuiltInGuest, _ bench: ConformanceBench,
         _ change: (inout LaunchOptions) -> Void
     ) throws(ConformanceFailure) {
-        let account = GuestAccount(try bench.launch(guest.image, change))
         let wanted = GuestAccount(try bench.reference(guest.image, change))
-        try compare(account, wanted, bench)
+        let examined = try bench.launch(guest.image, change)
+        // Which of several vCPUs is the first to end the VM is chance where they have no order.
+        guard !wanted.endsVM || examined.machine.traits.schedule == .turns else { return }
+        try compare(GuestAccount(examined), wanted, bench)
     }
 
     private static func compareProtocol(
@@ -76,7 +78,10 @@ extension ConformanceCheck {
     ) throws(ConformanceFailure) {
         let first = try bench.reference(guest.image, change)
         let second = try bench.launch(guest.image, change)
-        guard let plan = first.session.plan else { return }
+        // vCPUs that run at the same time are in no order that could be compared.
+        guard let plan = first.session.plan, second.machine.traits.schedule == .turns else {
+            return
+        }
         var lockstep = Lockstep(plan, first.machine, second.machine, stride: stride)
         var difference: Lockstep.Difference?
         do throws(MachineError) {

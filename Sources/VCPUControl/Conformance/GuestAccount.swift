@@ -13,6 +13,9 @@ struct GuestAccount: Equatable {
     private var requests: [Int: [Request]] = [:]
     private var end: String?
 
+    /// Whether a vCPU has ended the VM for all.
+    var endsVM: Bool { end?.hasPrefix(End.Reason.terminated.rawValue) ?? false }
+
     /// More stops than a guest makes that goes on behind them.
     private static let stops = 1000
 

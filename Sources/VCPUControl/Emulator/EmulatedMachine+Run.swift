@@ -7,8 +7,13 @@ extension EmulatedMachine {
     ) throws(MachineError) -> (vcpu: Int, exit: VCPUExit) {
         if case .one(let number) = scope { _ = try checked(number) }
         if activities.hasUnfinished, let finished = try finishExchange(scope) { return finished }
+        if !arrivals.isEmpty, let result = takeArrival(scope) { return result }
+        guard limit > 0 else { return (turn(of: scope), .limit) }
         var fresh = FreshStart(stoodStill: stoodStill, scope: scope)
-        guard let result = runSlices(scope, limit: limit, &fresh) else {
+        let runsRounds = runsAtOnce && scope == .all && !guest.isWatched
+        let result =
+            runsRounds ? runRounds(limit, &fresh) : runSlices(scope, limit: limit, &fresh)
+        guard let result else {
             // The next run goes on as this one would have.
             stoodStill = fresh.allowed
             return (turn(of: scope), .limit)
@@ -53,14 +58,25 @@ extension EmulatedMachine {
     /// Runs one vCPU without looking elsewhere.
     private func runSlice(_ number: Int, limit: UInt64) -> (spent: UInt64, exit: CoreExit) {
         if nmis[number].isDeliverable, let exit = deliverNMI(to: number) { return (0, exit) }
-        let (before, start) = (unsafe vcpus[number].retired, executed)
-        unsafe vcpus[number].events.timeStampBase = start &- before
+        let before = beginSlice(of: number)
         let exit = execute(number, limit: limit)
+        return (endSlice(of: number, since: before), exit)
+    }
+
+    /// - Returns: the instructions that the vCPU has executed.
+    func beginSlice(of number: Int) -> UInt64 {
+        let before = unsafe vcpus[number].retired
+        unsafe vcpus[number].events.timeStampBase = executed &- before
+        return before
+    }
+
+    /// - Returns: the instructions of the slice.
+    func endSlice(of number: Int, since before: UInt64) -> UInt64 {
         let spent = unsafe vcpus[number].retired &- before
-        executed = start &+ spent
+        executed &+= spent
         if unsafe !vcpus[number].events.watched.isEmpty { collectObservations(of: number) }
         if !entries.isOver { noteEntry(of: number) }
-        return (spent, exit)
+        return spent
     }
 
     /// Instructions until the next look at the interrupt flag or the next vCPU's turn.
@@ -68,7 +84,7 @@ extension EmulatedMachine {
         if case .all = scope { scheduler.left } else { Scheduler.quantum }
     }
 
-    private func standsOnBreakpoint(_ number: Int) -> Bool {
+    func standsOnBreakpoint(_ number: Int) -> Bool {
         breakpoints.contains(unsafe vcpus[number].rip)
     }
 
@@ -86,12 +102,12 @@ extension EmulatedMachine {
         return nil
     }
 
-    private func isRunning(_ number: Int) -> Bool {
+    func isRunning(_ number: Int) -> Bool {
         activities.isRunning(number)
     }
 
     /// Turns what the core says into an exit of the machine.
-    private func report(_ exit: CoreExit, of number: Int) -> VCPUExit {
+    func report(_ exit: CoreExit, of number: Int) -> VCPUExit {
         switch exit {
         case .limit: return .limit
         case .breakpoint: return .breakpoint
@@ -117,8 +133,8 @@ extension EmulatedMachine {
 ///
 /// The one that a run names, and the one that the last run left standing; the others have not
 /// been seen at their breakpoint yet.
-private struct FreshStart {
-    private(set) var allowed: Int?
+struct FreshStart {
+    var allowed: Int?
 
     init(stoodStill: Int?, scope: RunScope) {
         if case .one(let number) = scope {

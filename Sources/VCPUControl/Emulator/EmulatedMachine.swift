@@ -24,6 +24,8 @@
     final var stoodStill: Int? = 0
     /// Instructions that all vCPUs have executed.
     final var executed: UInt64 = 0
+    /// How vCPUs ended a round in which another was reported first.
+    final var arrivals: [(vcpu: Int, exit: CoreExit)] = []
 
     /// Builds the VM of a launch plan.
     ///
@@ -102,6 +104,14 @@
     /// Executes up to `limit` instructions of one vCPU, and says why it stopped.
     func execute(_ number: Int, limit: UInt64) -> CoreExit {
         unsafe vcpus[number].run(limit: limit)
+    }
+
+    /// Whether the machine can execute vCPUs at the same time.
+    var runsAtOnce: Bool { false }
+
+    /// Executes up to `limit` instructions of each of these vCPUs.
+    func execute(_ numbers: [Int], limit: UInt64) -> [CoreExit] {
+        numbers.map { execute($0, limit: limit) }
     }
 
     /// The vCPU's number, if there is one.

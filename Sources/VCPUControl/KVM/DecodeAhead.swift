@@ -6,18 +6,25 @@ extension EmulatedVCPU {
     ///
     /// - Returns: `nil` where it is not known yet.
     mutating func decodeAhead() throws(Fault) -> Instruction? {
-        memory.synchronize()
+        if let known = decodedInstruction() { return known }
         if memory.guest.code.epoch != window.epoch { forgetCode() }
         if rip & ~0xfff != window.linear || window.generation != memory.generation {
             try enterPage()
         }
         guard let slots = unsafe window.slots else { return nil }
-        var instruction = unsafe slots[Int(rip & 0xfff)]
-        if instruction.operation == .undecoded {
-            instruction = unsafe slots[try decodeInstruction()]
-        }
-        if instruction.operation == .breakpoint { instruction.operation = instruction.overlaid }
-        return instruction
+        let instruction = unsafe slots[Int(rip & 0xfff)]
+        guard instruction.operation == .undecoded else { return instruction.withoutMark }
+        return unsafe slots[try decodeInstruction()].withoutMark
+    }
+
+    /// The same where it is decoded, and its page translated: only this vCPU is changed by that.
+    mutating func decodedInstruction() -> Instruction? {
+        memory.synchronize()
+        guard memory.guest.code.epoch == window.epoch, rip & ~0xfff == window.linear,
+            window.generation == memory.generation, let slots = unsafe window.slots
+        else { return nil }
+        let instruction = unsafe slots[Int(rip & 0xfff)]
+        return instruction.operation == .undecoded ? nil : instruction.withoutMark
     }
 
     /// Whether an instruction is only about registers, and memory that the TLB knows.
@@ -92,6 +99,25 @@ extension MXCSR.Exceptions {
 }
 
 extension Instruction {
+    /// Without the mark of a breakpoint.
+    fileprivate var withoutMark: Instruction {
+        guard operation == .breakpoint else { return self }
+        var instruction = self
+        instruction.operation = overlaid
+        return instruction
+    }
+
+    /// Whether the next instruction may be another than the one behind it.
+    var isBranch: Bool {
+        switch operation {
+        case .jmp, .jmpIndirect, .call, .callIndirect, .ret, .loop, .loope, .loopne, .jrcxz,
+            .jo, .jno, .jb, .jnb, .jz, .jnz, .jbe, .jnbe, .js, .jns, .jp, .jnp, .jl, .jnl, .jle,
+            .jnle:
+            true
+        default: false
+        }
+    }
+
     /// Whether an operand may lie in memory; push, call and string instructions name none.
     var hasMemory: Bool {
         switch form {

@@ -18,4 +18,7 @@ enum Heartbeat {
         defer { ckvm_heartbeat_stop() }
         return interrupt?.kicking(during: body) ?? body()
     }
+
+    /// Ends the signals to the calling thread, which is at its own end.
+    static func end() { ckvm_heartbeat_end() }
 }

@@ -11,6 +11,10 @@ internal import CKVM
 @safe package final class KVMMachine: EmulatedMachine {
     private var processors: [KVMProcessor] = []
     private let ways: StopWays
+    /// What stops KVM behind several instructions.
+    private let stretchStop: StopWay?
+    /// The threads of the vCPUs; `nil`: they take turns on that of the caller.
+    private let threads: VCPUThreads?
 
     /// Where RAM is mapped: at GPA 0, and once more at the GPA that is the C-bit alone.
     private enum Slot: UInt32 { case shared, encrypted }
@@ -19,21 +23,29 @@ internal import CKVM
     ///
     /// - Throws: `.refused` where KVM is not to be had or cannot do what is needed, with what mends it.
     package convenience init(
-        _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(), seed: UInt64 = 0
+        _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(), seed: UInt64 = 0,
+        schedule: VCPUSchedule = .turns
     ) throws(MachineError) {
         let ways: StopWays
         do throws(KVMError) {
             ways = try StopWays.ofThisHost.get()
         } catch { throw .refused(error.message) }
-        try self.init(plan, interrupt: interrupt, seed: seed, on: LinuxSyscalls(), ways: ways)
+        try self.init(
+            plan, interrupt: interrupt, seed: seed, schedule: schedule, on: LinuxSyscalls(),
+            ways: ways)
     }
 
     /// The same by other system calls, with the ways in which their KVM stops.
     init(
         _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(), seed: UInt64 = 0,
-        on syscalls: any KVMSyscalls = LinuxSyscalls(), ways: StopWays
+        schedule: VCPUSchedule = .turns, on syscalls: any KVMSyscalls = LinuxSyscalls(),
+        ways: StopWays
     ) throws(MachineError) {
         self.ways = ways
+        do throws(KVMError) {
+            threads = try VCPUThreads(schedule, count: plan.vcpus.count)
+        } catch { throw .refused(error.message) }
+        stretchStop = threads == nil ? ways.ofStretches : ways.ofThreads
         try super.init(plan, visibility: .full, interrupt: interrupt, seed: seed)
         do throws(KVMError) {
             try Self.check(ways)
@@ -67,12 +79,13 @@ internal import CKVM
                 slot: slot.rawValue, at: address, size: guest.size, host: guest.base)
         }
         try Self.fence(vm)
+        let lock = GuestLock(isShared: threads != nil)
         var processors: [KVMProcessor] = []
         for number in 0..<vcpuCount {
             processors.append(
                 try KVMProcessor(
                     try vm.makeVCPU(number), cpuid: cpuid, interrupt: interrupt,
-                    stretchStop: ways.ofStretches))
+                    stretchStop: stretchStop, lock: lock))
         }
         return processors
     }
@@ -111,7 +124,7 @@ internal import CKVM
         var traits = super.traits
         traits.name = "kvm"
         let pace =
-            ways.ofStretches.map { "goes from branch to branch, stopped by \($0.name)" }
+            stretchStop.map { "goes from branch to branch, stopped by \($0.name)" }
             ?? "is stepped, for nothing else stops KVM here"
         traits.differences = [
             "nothing is encrypted, measured or attested",
@@ -121,12 +134,23 @@ internal import CKVM
             "a run of more than one instruction \(pace)",
             "breakpoints are compared before each instruction",
             "the time stamp counts instructions, RDRAND has a seed",
-            "vCPUs take turns on one thread",
         ]
+        traits.schedule = threads == nil ? .turns : .threads
         return traits
     }
 
+    override var runsAtOnce: Bool { threads != nil }
+
     override func execute(_ number: Int, limit: UInt64) -> CoreExit {
+        threads == nil ? run(number, limit: limit) : execute([number], limit: limit)[0]
+    }
+
+    override func execute(_ numbers: [Int], limit: UInt64) -> [CoreExit] {
+        guard let threads else { return super.execute(numbers, limit: limit) }
+        return threads.perform(numbers) { self.run($0, limit: limit) }
+    }
+
+    private func run(_ number: Int, limit: UInt64) -> CoreExit {
         unsafe processors[number].run(&vcpus[number], limit: limit)
     }
 }

@@ -15,6 +15,8 @@ final class KVMProcessor {
     private let interrupt: InterruptFlag
     /// What stops KVM behind several instructions; `nil`: each is stepped.
     private let stretchStop: StopWay?
+    /// What vCPUs on other threads are kept away by.
+    private let lock: GuestLock
     /// What KVM starts with: of the system registers and of the x87, some parts stay like this.
     private let initial: (system: kvm_sregs, vectors: kvm_xsave)
     /// The state that KVM has; `nil`: it has to get it anew.
@@ -29,6 +31,8 @@ final class KVMProcessor {
     private var armed: StopWay?
     /// Instructions that KVM has executed.
     private(set) var executed: UInt64 = 0
+    /// Signals that came, one after the other, before KVM had executed anything.
+    private var stalls = 0
 
     /// Milliseconds between two signals, and how many of them one instruction may outlast.
     private static let (beat, beatLimit): (UInt32, Int) = (100, 20)
@@ -37,13 +41,13 @@ final class KVMProcessor {
 
     init(
         _ file: consuming VCPUFD, cpuid: [kvm_cpuid_entry2], interrupt: InterruptFlag,
-        stretchStop: StopWay?
+        stretchStop: StopWay?, lock: GuestLock
     ) throws(KVMError) {
         try file.setCPUID(cpuid)
         file.page.setValidRegisters(UInt64(KVM_SYNC_X86_REGS))
         initial = (try file.systemRegisters(), try file.extendedState())
         self.file = file
-        (self.interrupt, self.stretchStop) = (interrupt, stretchStop)
+        (self.interrupt, self.stretchStop, self.lock) = (interrupt, stretchStop, lock)
         try armStep()
     }
 
@@ -54,10 +58,12 @@ final class KVMProcessor {
         do throws(KVMError) {
             return try Heartbeat.during(every: Self.beat, file.page, interrupt) {
                 Result { () throws(KVMError) in
-                    guard !interrupt.isRaised else { return .limit }
-                    let exit = try advance(&vcpu, until: end)
-                    try takeVectors(&vcpu)
-                    return exit
+                    try lock.inTurn { () throws(KVMError) in
+                        guard !interrupt.isRaised else { return .limit }
+                        let exit = try advance(&vcpu, until: end)
+                        try takeVectors(&vcpu)
+                        return exit
+                    }
                 }
             }.get()
         } catch { return .shutdown(error.message) }
@@ -70,33 +76,43 @@ final class KVMProcessor {
         let way = end - vcpu.retired > 1 ? stretchStop : nil
         var (standing, deliveries) = (true, 0)
         while vcpu.retired < end && deliveries < EmulatedVCPU.deliveryLimit {
-            let before = vcpu.retired
+            let (before, place) = (vcpu.retired, vcpu.rip)
             if let exit = try advance(&vcpu, until: end, by: way, standing: standing) {
                 return exit
             }
             deliveries = vcpu.retired == before ? deliveries + 1 : 0
-            standing = false
+            standing = standing && deliveries > 0 && vcpu.rip == place
         }
         return .limit
     }
 
     /// Executes instructions, or delivers one exception; without a way to stop, one instruction.
+    ///
+    /// May do nothing at all, where KVM did not come to it.
     private func advance(
         _ vcpu: inout EmulatedVCPU, until end: UInt64, by way: StopWay?, standing: Bool
     ) throws(KVMError) -> CoreExit? {
-        let next: Instruction?
-        do throws(Fault) {
-            next = try vcpu.decodeAhead()
-        } catch { next = nil }
-        guard let next else { return model(&vcpu) }
+        guard let next = instruction(of: &vcpu) else { return model(&vcpu) }
         if !standing, vcpu.memory.guest.code.hasBreakpoint(at: vcpu.rip) { return .breakpoint }
-        guard !isRefused(next), vcpu.isPlain(next) else { return try model(&vcpu, next) }
+        guard !isRefused(next), vcpu.isPlain(next) else {
+            lock.beAlone()
+            return try model(&vcpu, next)
+        }
         guard let way else { return try step(&vcpu, next) }
         guard !next.isBranch else { return try model(&vcpu, next) }
         guard let stretch = vcpu.stretch(from: next, limit: end - vcpu.retired, isRefused) else {
             return try step(&vcpu, next)
         }
         return try run(&vcpu, stretch, from: next, to: way)
+    }
+
+    /// The instruction at RIP; `nil` where its fetch is a fault.
+    private func instruction(of vcpu: inout EmulatedVCPU) -> Instruction? {
+        if let known = vcpu.decodedInstruction() { return known }
+        lock.beAlone()
+        do throws(Fault) {
+            return try vcpu.decodeAhead()
+        } catch { return nil }
     }
 
     private func isRefused(_ instruction: Instruction) -> Bool {
@@ -136,31 +152,32 @@ extension KVMProcessor {
         if instruction.operation == .vector { try giveVectors(&vcpu) }
         if armed != .singleStep { try armStep() }
         file.page.setRegisters(kvm_regs(vcpu), addingFlags: FlagBits.trap)
-        for _ in 0..<Self.beatLimit {
-            switch try file.run() {
-            case .debug: return finish(&vcpu, instruction)
-            case .interrupted:
-                // Every exit but KVM_EXIT_DEBUG may have cost kvm_amd its TF.
-                try armStep()
-                if file.page.registers.rip != vcpu.rip { return finish(&vcpu, instruction) }
-                if interrupt.isRaised { return .limit }
-            case .internalError(Self.emulationError, _):
-                try armStep()
-                refused.insert(instruction.kind)
-                return try model(&vcpu, instruction)
-            case let exit:
-                return .shutdown("KVM leaves its vCPU at \(vcpu.rip.hex) with \(exit)")
-            }
-            file.page.setRegisters(kvm_regs(vcpu), addingFlags: FlagBits.trap)
+        let exit = try lock.inGuest { () throws(KVMError) in try file.run() }
+        if case .debug = exit { return finish(&vcpu, instruction) }
+        // Every other exit may have cost kvm_amd its TF.
+        try armStep()
+        switch exit {
+        case .interrupted where file.page.registers.rip != vcpu.rip:
+            return finish(&vcpu, instruction)
+        case .interrupted: return stall(at: vcpu.rip)
+        case .internalError(Self.emulationError, _):
+            refused.insert(instruction.kind)
+            return nil
+        default: return .shutdown("KVM leaves its vCPU at \(vcpu.rip.hex) with \(exit)")
         }
-        return .shutdown("KVM does not come to an end with the instruction at \(vcpu.rip.hex)")
+    }
+
+    /// A signal came before KVM had executed anything.
+    private func stall(at rip: UInt64) -> CoreExit? {
+        if interrupt.isRaised { return .limit }
+        stalls += 1
+        guard stalls == Self.beatLimit else { return nil }
+        return .shutdown("KVM does not come to an end with the instruction at \(rip.hex)")
     }
 
     private func finish(_ vcpu: inout EmulatedVCPU, _ instruction: Instruction) -> CoreExit? {
         let (rip, next) = (vcpu.rip, vcpu.rip &+ UInt64(instruction.length))
-        vcpu.take(file.page.registers)
-        vcpu.retired &+= 1
-        executed &+= 1
+        finish(&vcpu, 1, file.page.registers.rip)
         guard vcpu.rip == next || instruction.isBranch else {
             return .shutdown("KVM's step from \(rip.hex) ended at \(vcpu.rip.hex), not \(next.hex)")
         }
@@ -212,27 +229,33 @@ extension KVMProcessor {
         try load(vcpu.system)
         if stretch.hasVectors { try giveVectors(&vcpu) }
         try arm(way, at: stretch.end)
-        for _ in 0..<Self.beatLimit {
-            file.page.setRegisters(kvm_regs(vcpu), addingFlags: 0)
-            let exit = try vcpu.patching(way.patch, at: stretch.end) {
-                Result { () throws(KVMError) in try file.run() }
-            }.get()
-            guard let place = place(of: exit, by: way),
-                let count = vcpu.instructions(of: stretch, to: place)
-            else {
-                let text = "KVM was to run from \(stretch.start.hex) to \(stretch.end.hex)"
-                return .shutdown("\(text), and leaves its vCPU with \(exit)")
-            }
-            finish(&vcpu, count, place)
-            switch exit {
-            case .interrupted where interrupt.isRaised: return .limit
-            case .internalError where count == 0:
-                refused.insert(first.kind)
-                return try model(&vcpu, first)
-            default: if count > 0 { return nil }
-            }
+        file.page.setRegisters(kvm_regs(vcpu), addingFlags: 0)
+        let (exit, place, count) = try lock.inGuest { () throws(KVMError) in
+            try enter(&vcpu, stretch, by: way)
         }
-        return .shutdown("KVM does not come to an end with the instruction at \(vcpu.rip.hex)")
+        guard let place, let count else {
+            let text = "KVM was to run from \(stretch.start.hex) to \(stretch.end.hex)"
+            return .shutdown("\(text), and leaves its vCPU with \(exit)")
+        }
+        if count > 0 { finish(&vcpu, count, place) }
+        switch exit {
+        case .interrupted where interrupt.isRaised: return .limit
+        case .internalError where count == 0:
+            refused.insert(first.kind)
+            return nil
+        default: return count > 0 ? nil : stall(at: vcpu.rip)
+        }
+    }
+
+    /// Where KVM came to, and behind how many instructions: counted before the code can change.
+    private func enter(
+        _ vcpu: inout EmulatedVCPU, _ stretch: Stretch, by way: StopWay
+    ) throws(KVMError) -> (exit: KVMExit, place: UInt64?, count: UInt64?) {
+        let exit = try vcpu.patching(way.patch, at: stretch.end) {
+            Result { () throws(KVMError) in try file.run() }
+        }.get()
+        let place = place(of: exit, by: way)
+        return (exit, place, place.flatMap { vcpu.instructions(of: stretch, to: $0) })
     }
 
     /// Prepares KVM to stop at an address; what stands in the code is enough for some ways.
@@ -254,26 +277,15 @@ extension KVMProcessor {
     }
 
     private func finish(_ vcpu: inout EmulatedVCPU, _ count: UInt64, _ place: UInt64) {
-        guard count > 0 else { return }
         vcpu.take(file.page.registers)
         vcpu.rip = place
         vcpu.retired &+= count
         executed &+= count
+        stalls = 0
     }
 }
 
 extension Instruction {
     /// What the instruction does, whatever its operands are.
     fileprivate var kind: UInt32 { UInt32(operation.rawValue) << 16 | UInt32(detail) }
-
-    /// Whether the next instruction may be another than the one behind it.
-    var isBranch: Bool {
-        switch operation {
-        case .jmp, .jmpIndirect, .call, .callIndirect, .ret, .loop, .loope, .loopne, .jrcxz,
-            .jo, .jno, .jb, .jnb, .jz, .jnz, .jbe, .jnbe, .js, .jns, .jp, .jnp, .jl, .jnl, .jle,
-            .jnle:
-            true
-        default: false
-        }
-    }
 }

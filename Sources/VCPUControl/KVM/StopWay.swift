@@ -51,6 +51,9 @@ struct StopWays: Equatable, Sendable {
     /// `nil`: they have to be stepped.
     var ofStretches: StopWay? { [.halt, .hardwareBreakpoint].first(where: work) }
 
+    /// The same where other vCPUs execute the same code meanwhile: no patch.
+    var ofThreads: StopWay? { work(.hardwareBreakpoint) ? .hardwareBreakpoint : nil }
+
     /// For people: what works, and what comes instead of the rest.
     var text: String {
         let (good, bad) = (

@@ -37,7 +37,7 @@ struct Stretch {
 extension EmulatedVCPU {
     /// As many instructions from RIP on as KVM may execute at once, the first of them a plain one.
     ///
-    /// Ends before a breakpoint, and short of the page's end. Nothing is executed: RIP and RSP, by
+    /// Ends before a breakpoint, before what is not decoded yet, and short of the page's end. Nothing is executed: RIP and RSP, by
     /// which instructions are judged, are moved for that alone. Nor does it go over one that is
     /// refused: KVM does not know it.
     ///
@@ -54,7 +54,7 @@ extension EmulatedVCPU {
             gpr[4] &+= next.stackMovement
             guard stretch.count < limit, rip & 0xfff <= Self.lastWhole,
                 !memory.guest.code.hasBreakpoint(at: rip),
-                let following = try? decodeAhead(), !following.isBranch, !isRefused(following),
+                let following = decodedInstruction(), !following.isBranch, !isRefused(following),
                 isPlain(following)
             else { break }
             next = following

@@ -103,6 +103,8 @@ package struct MachineTraits: Sendable, Equatable {
     package var differences: [String] = []
     /// Whether the vCPUs' GHCB MSRs can be read.
     package var readsGHCB: Bool
+    /// How the vCPUs share time.
+    package var schedule = VCPUSchedule.turns
     /// What there is to say of this launch.
     package var facts: [MachineFact] = []
 
@@ -140,6 +142,7 @@ package protocol Machine: AnyObject {
 
     /// Runs until something happens or `limit` instructions are executed, over all vCPUs of the scope.
     ///
+    /// A limit of 0 executes nothing, and returns what vCPUs have come to before, if anything.
     /// An exchange or a port or memory access that was completed since is finished first, and reported, before the next
     /// instruction. A vCPU that stands on a breakpoint executes that instruction first. The corresponding ioctl is `KVM_RUN`.
     /// - Returns: the exit and the vCPU it belongs to.

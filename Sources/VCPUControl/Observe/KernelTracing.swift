@@ -30,7 +30,7 @@ final class KernelTracing: KVMTracing {
         for program in Self.programs { try object.attach(program) }
     }
 
-    /// vCPUs take turns on few threads; a power of two.
+    /// More than vCPUs run at the same time; a power of two.
     private static let threads: UInt32 = 64
 
     func takeExchanges(isOver: Bool) -> [Exchange] {

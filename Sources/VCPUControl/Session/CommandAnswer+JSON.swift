@@ -185,6 +185,7 @@ extension SetupListing {
             .init("hypervisor", .string(options.hypervisor.rawValue)),
             .init("strict", .bool(isStrict)),
             .init("vcpus", .number(options.vcpus)),
+            .init("schedule", .string(machine.schedule.rawValue)),
             .init("memory", .number(options.memory)),
             .init("guest", .string(guest)),
             .init("entry", .hex(entry.rawValue)),

@@ -217,12 +217,13 @@ extension SetupListing {
     var lines: [String] {
         let judge = isStrict ? .specification : options.hypervisor
         let sees = machine.seesProtectedState ? "everything" : "what SEV-ES does not protect"
+        let vcpus = options.vcpus > 1 ? "\(options.vcpus), \(machine.schedule.text)" : "1"
         let rows = [
             ("guest", "\(guest), entry \(entry.rawValue.hex)"), ("machine", machine.name),
             ("GHCB setup", "\(options.setup.rawValue), protocol version \(options.ghcbVersion)"),
             ("hypervisor", "answers as \(options.hypervisor.title)"),
             ("lint rules", "by \(judge.title)"),
-            ("vCPUs", "\(options.vcpus)"),
+            ("vCPUs", vcpus),
             ("memory", "\(options.memory / 1024) KiB for the guest, C-bit \(cBit)"),
             ("host sees", sees), ("debugged", machine.debugging.text),
         ]

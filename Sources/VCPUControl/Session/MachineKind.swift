@@ -33,16 +33,33 @@ package enum MachineKind: Sendable, CaseIterable {
     }
 
     /// Builds the machine of a plan whose options were prepared.
+    ///
+    /// Without a schedule its vCPUs run at the same time on hardware, and elsewhere in turns: then
+    /// every run is the same.
     package func make(
-        _ plan: LaunchPlan, interrupt: InterruptFlag, seed: UInt64 = 0
+        _ plan: LaunchPlan, interrupt: InterruptFlag, seed: UInt64 = 0,
+        schedule: VCPUSchedule? = nil
     ) throws(MachineError) -> any Machine {
         switch self {
-        case .emulator: return try EmulatedMachine(plan, interrupt: interrupt, seed: seed)
-        case .kvm: return try KVMMachine(plan, interrupt: interrupt, seed: seed)
-        case .sevES: return try StubbedMachine(SEVESMachine(plan, interrupt: interrupt), plan)
+        case .emulator:
+            guard schedule != .threads else { throw Self.noThreads }
+            return try EmulatedMachine(plan, interrupt: interrupt, seed: seed)
+        case .kvm:
+            return try KVMMachine(
+                plan, interrupt: interrupt, seed: seed, schedule: schedule ?? .turns)
+        case .sevES:
+            let machine = try SEVESMachine(
+                plan, interrupt: interrupt, schedule: schedule ?? .threads)
+            return try StubbedMachine(machine, plan)
         case .hardware:
-            let twin = try SEVESMachine.twin(plan, interrupt: interrupt, seed: seed, isTraced: true)
+            let twin = try SEVESMachine.twin(
+                plan, interrupt: interrupt, seed: seed, schedule: schedule ?? .turns,
+                isTraced: true)
             return try StubbedMachine(twin, plan)
         }
     }
+
+    private static let noThreads = MachineError.refused(
+        "the emulator does the same in every run, so its vCPUs take turns: for --schedule threads"
+            + " use --machine kvm or sev-es, or --visibility hardware")
 }

@@ -9,7 +9,9 @@ extension StubbedMachine {
         case .one(let number): return note(try step(try checked(number), limit))
         case .all:
             if !watched.isEmpty, let result = try stepInTurns(limit) { return note(result) }
-            return note(try runFreely(limit))
+            let result = try runFreely(limit)
+            try takeArrivals(beside: result.vcpu)
+            return note(result)
         }
     }
 
@@ -91,6 +93,28 @@ extension StubbedMachine {
             }
         }
         return (last, .limit)
+    }
+
+    /// Takes what other vCPUs came to at the same time as the one whose exit is reported.
+    private func takeArrivals(beside reported: Int) throws(MachineError) {
+        for number in vcpus.indices where number != reported {
+            while canSettle(number), try takeArrival(number) {}
+        }
+    }
+
+    /// - Returns: whether there was one.
+    private func takeArrival(_ number: Int) throws(MachineError) -> Bool {
+        let (_, exit) = try base.run(.one(number), limit: 0)
+        switch arrival(of: exit, number) {
+        case .own: break
+        case .guest(.limit), .guest(.idle): return false
+        case .guest(let exit): held.append((number, exit))
+        case .stub(let reason):
+            // A breakpoint is reported where its vCPU is found on it, unless it is deleted before.
+            guard let exit = try stopped(number, reason), exit != .breakpoint else { break }
+            held.append((number, exit))
+        }
+        return true
     }
 
     /// Ends the steps under way, and takes vCPUs off the breakpoints that they stand on.

@@ -59,6 +59,7 @@ package final class StubbedMachine: Machine {
             name: base.traits.name, debugging: .stub(limits: limits), seesProtectedState: false,
             steps: true, countsInstructions: false, presetsGHCB: base.traits.presetsGHCB)
         (traits.differences, traits.facts) = (base.traits.differences, base.traits.facts)
+        traits.schedule = base.traits.schedule
         return traits
     }
 

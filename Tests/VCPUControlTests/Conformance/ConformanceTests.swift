@@ -13,9 +13,24 @@ struct ConformanceTests {
                 SEVESMachine.twin(plan, interrupt: interrupt, isTraced: false), plan)
         })
 
+    /// The machines that can run vCPUs at the same time, doing so.
+    private static func onThreads(_ report: DoctorReport) -> [ConformanceMachine] {
+        [MachineKind.hardware, .kvm].map { kind in
+            let verdict = report.machines.first { $0.name == kind.name }
+            return ConformanceMachine(
+                kind.name + " --schedule threads", obstacle: verdict?.obstacle,
+                prepare: { options throws(MachineError) in try kind.prepare(&options) },
+                make: { plan, _, interrupt throws(MachineError) in
+                    try kind.make(plan, interrupt: interrupt, schedule: .threads)
+                })
+        }
+    }
+
     @Test("every machine that is to be had keeps the rules of all; what is left out is listed")
     func machines() {
-        let machines = ConformanceMachine.all(Doctor().examine()) + [Self.untraced]
+        let report = Doctor().examine()
+        let machines =
+            ConformanceMachine.all(report) + Self.onThreads(report) + [Self.untraced]
         let conformance = Conformance(machines)
         let summary = conformance.run { row in
             for (machine, outcome) in zip(machines, row.outcomes) {

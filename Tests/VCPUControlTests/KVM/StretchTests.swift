@@ -62,6 +62,12 @@ struct StretchTests {
         try machine.setBreakpoints(Set(breakpoints.map { .init(0x10006 + $0) }))
         try machine.setRegister(.rsp, of: 0, to: 0x20800)
         #expect(try machine.run(.one(0), limit: 2).exit == .limit)
+        let end = 0x10006 + UInt64(code.count)
+        while let place = machine.registers(of: 0).value?[.rip], place < end {
+            guard let next = unsafe try machine.vcpus[0].decodeAhead() else { break }
+            try machine.setRegister(.rip, of: 0, to: place + UInt64(next.length))
+        }
+        try machine.setRegister(.rip, of: 0, to: 0x10006)
         let first = unsafe try #require(try machine.vcpus[0].decodeAhead())
         #expect(unsafe machine.vcpus[0].isPlain(first))
         let stretch = unsafe machine.vcpus[0].stretch(from: first, limit: 100) { _ in false }

@@ -89,6 +89,8 @@ import Glibc
 // MARK: - Watched bytes
 
 extension GuestMemory {
+    var isWatched: Bool { !watched.isEmpty }
+
     /// Replaces the bytes whose change stops vCPUs; those that are not RAM are not watched.
     func watch(_ ranges: [Range<UInt64>]) {
         for range in watched { mark(range) { $0.remove(.watched) } }

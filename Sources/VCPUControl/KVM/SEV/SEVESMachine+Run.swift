@@ -1,7 +1,7 @@
 internal import CKVM
 internal import SystemPackage
 
-// Running vCPUs, one after the other, until something happens.
+// Running vCPUs until something happens.
 extension SEVESMachine {
     package func run(
         _ scope: RunScope, limit: UInt64
@@ -10,9 +10,10 @@ extension SEVESMachine {
         if let exit = try finish(scope) { return exit }
         var beats = Self.beats(limit)
         while let number = next(scope) {
-            if interrupt.isRaised, interrupt.take() { return (number, .interrupted) }
             guard beats > 0 else { return (number, .limit) }
-            if let exit = try enter(number) { return (number, exit) }
+            if interrupt.isRaised, interrupt.take() { return (number, .interrupted) }
+            enter(scope, number)
+            if let exit = try takeExit(scope) { return exit }
             beats -= 1
             if case .all = scope { turn = (turn + 1) % vcpuCount }
         }
@@ -32,7 +33,7 @@ extension SEVESMachine {
     private static let instructionsPerBeat: UInt64 = 100_000_000
     private static let leastBeats: UInt64 = 200
     /// Between two looks at the interrupt flag, and two turns.
-    private static let milliseconds: UInt32 = 10
+    static let milliseconds: UInt32 = 10
 
     /// Reports what is over since the last run, and refuses one that an answer is missing for.
     private func finish(_ scope: RunScope) throws(MachineError) -> (vcpu: Int, exit: VCPUExit)? {
@@ -43,8 +44,22 @@ extension SEVESMachine {
                         + " it before running on")
             }
         }
-        let index = held.firstIndex { isIn(scope, $0.vcpu) }
-        return index.map { held.remove(at: $0) }
+        return try takeExit(scope)
+    }
+
+    /// The next exit that is to be reported.
+    private func takeExit(_ scope: RunScope) throws(MachineError) -> (vcpu: Int, exit: VCPUExit)? {
+        while true {
+            if let index = held.firstIndex(where: { isIn(scope, $0.vcpu) }) {
+                return held.remove(at: index)
+            }
+            guard let index = arrivals.firstIndex(where: { isIn(scope, $0.vcpu) }) else {
+                return nil
+            }
+            let (number, result) = arrivals.remove(at: index)
+            guard vm.vcpus[number].activity == .running else { continue }
+            if let exit = try report(result, of: number) { held.append((number, exit)) }
+        }
     }
 
     private func isIn(_ scope: RunScope, _ number: Int) -> Bool {
@@ -63,20 +78,21 @@ extension SEVESMachine {
         return nil
     }
 
-    /// Makes one `KVM_RUN`.
-    ///
-    /// - Returns: `nil` where a signal ended it.
-    private func enter(_ number: Int) throws(MachineError) -> VCPUExit? {
-        let vcpu = vm.vcpus[number]
-        do throws(KVMError) {
-            let exit = try vcpu.file.run(every: Self.milliseconds, interrupt)
-            return report(exit, of: number)
-        } catch {
-            if case .failed("KVM_RUN", _, let errno) = error {
-                if let exit = traced(isOver: true) { return exit }
-                return end(number, .runFailed(errno: errno.rawValue, Self.reason(errno, error)))
-            }
-            throw .refused(error.message)
+    /// Makes one `KVM_RUN` of a vCPU, or of all that run, where they do at the same time.
+    private func enter(_ scope: RunScope, _ number: Int) {
+        guard let threads else {
+            return arrivals.append((number, run(number, every: Self.milliseconds, interrupt)))
+        }
+        let running = vm.vcpus.indices.filter { vm.vcpus[$0].activity == .running }
+        runAtOnce(scope == .all ? Array(running) : [number], on: threads)
+    }
+
+    /// Makes one `KVM_RUN`, on the thread that calls.
+    func run(
+        _ number: Int, every milliseconds: UInt32, _ interrupt: InterruptFlag?
+    ) -> Result<KVMExit, KVMError> {
+        Result { () throws(KVMError) in
+            try vm.vcpus[number].file.run(every: milliseconds, interrupt)
         }
     }
 
@@ -94,10 +110,28 @@ extension SEVESMachine {
 
 // What an exit means.
 extension SEVESMachine {
+    /// - Returns: `nil` where there is nothing to tell of it, or exchanges that are held now.
+    private func report(
+        _ result: Result<KVMExit, KVMError>, of number: Int
+    ) throws(MachineError) -> VCPUExit? {
+        do throws(KVMError) {
+            return report(try result.get(), of: number)
+        } catch {
+            guard case .failed("KVM_RUN", _, let errno) = error else {
+                throw .refused(error.message)
+            }
+            let termination = Termination.runFailed(
+                errno: errno.rawValue, Self.reason(errno, error))
+            return takeExchanges(isOver: true) ? nil : end(number, termination)
+        }
+    }
+
     private func report(_ exit: KVMExit, of number: Int) -> VCPUExit? {
         let vcpu = vm.vcpus[number]
         switch exit {
-        case .interrupted: return traced()
+        case .interrupted:
+            _ = takeExchanges()
+            return nil
         case .port(let access):
             vcpu.activity = .waiting(bytes: access.isInput ? access.size * access.count : 0)
             vcpu.request = sight(.port(access), of: number)
@@ -113,21 +147,23 @@ extension SEVESMachine {
             vcpu.activity = .held
             return .apResetHold
         case .systemEvent(Self.sevTermination, let data):
-            return traced(isOver: true) ?? terminated(number, data)
+            return takeExchanges(isOver: true) ? nil : terminated(number, data)
         case .internalError(let suberror, let data):
-            return traced(isOver: true) ?? internalError(number, suberror, data)
+            return takeExchanges(isOver: true) ? nil : internalError(number, suberror, data)
         case .unknown(let reason): return .unknown(reason)
         default: return shutdown(number, exit)
         }
     }
 
-    /// The exchange that is over, where somebody sees it.
-    private func traced(isOver: Bool = false) -> VCPUExit? {
+    /// Holds the exchanges that are over, where somebody sees them.
+    ///
+    /// - Returns: whether there are any.
+    private func takeExchanges(isOver: Bool = false) -> Bool {
         guard let exchanges = tracing?.takeExchanges(isOver: isOver), let last = exchanges.last
-        else { return nil }
-        held += exchanges.dropFirst().map { ($0.vcpu, .vmgexit($0)) }
+        else { return false }
+        held += exchanges.map { ($0.vcpu, .vmgexit($0)) }
         if case .terminated = last.outcome { endAll() }
-        return exchanges.first.map { .vmgexit($0) }
+        return true
     }
 
     /// `KVM_SYSTEM_EVENT_SEV_TERM`, which headers before Linux 6.0 do not have.

@@ -3,8 +3,7 @@ internal import CKVM
 /// A VM whose vCPUs are encrypted by the hardware: SEV-ES, by `/dev/kvm` and `/dev/sev`.
 ///
 /// The host sees what the guest shares, and the exits of REFERENCE 5e; all else is hidden, for KVM
-/// refuses it. `StubbedMachine` makes it debuggable. vCPUs take turns on the thread that runs the
-/// machine.
+/// refuses it. `StubbedMachine` makes it debuggable.
 @safe package final class SEVESMachine: Machine {
     let vm: EncryptedVM
     let plan: LaunchPlan
@@ -20,14 +19,23 @@ internal import CKVM
     var turn = 0
     /// Exits that came while an earlier one had to be reported first.
     var held: [(vcpu: Int, exit: VCPUExit)] = []
+    /// What `KVM_RUN`s came to that nobody has looked at yet.
+    var arrivals: [(vcpu: Int, result: Result<KVMExit, KVMError>)] = []
+    /// The threads of the vCPUs; `nil`: they take turns on that of the caller.
+    let threads: VCPUThreads?
+    /// How the vCPUs are called back from their threads.
+    var recalls: [Recall]
 
     /// Launches a guest on the hardware; the plan's C-bit and version have to be those of `host()`.
     ///
     /// - Throws: `.refused` where it cannot be launched: what failed, and what mends it.
     package convenience init(
-        _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag()
+        _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(),
+        schedule: VCPUSchedule = .threads
     ) throws(MachineError) {
-        try self.init(plan, interrupt: interrupt, on: LinuxSyscalls(), name: "sev-es") {
+        try self.init(
+            plan, interrupt: interrupt, schedule: schedule, on: LinuxSyscalls(), name: "sev-es"
+        ) {
             vm throws(ObserveError) in
             try KernelTracing(ghcbVersion: vm.facts.ghcbVersion, cBit: plan.cBit)
         }
@@ -36,7 +44,7 @@ internal import CKVM
     /// The same by other system calls.
     init(
         _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(),
-        on syscalls: any KVMSyscalls, name: String = "sev-es",
+        schedule: VCPUSchedule = .threads, on syscalls: any KVMSyscalls, name: String = "sev-es",
         tracing: (EncryptedVM) throws(ObserveError) -> (any KVMTracing)? = { _ in nil }
     ) throws(MachineError) {
         guard plan.vcpus.allSatisfy({ $0.ghcbMSR == nil }) else {
@@ -48,9 +56,11 @@ internal import CKVM
             let vm = try EncryptedVM(plan, syscalls)
             try vm.launch(plan)
             self.vm = vm
+            threads = try VCPUThreads(schedule, count: plan.vcpus.count)
         } catch { throw .refused("cannot launch an SEV-ES guest: \(error.message)") }
         (self.plan, self.interrupt, self.name) = (plan, interrupt, name)
         shared = plan.sharedRanges
+        recalls = plan.vcpus.map { _ in Recall() }
         do throws(ObserveError) {
             self.tracing = try tracing(vm)
             tracingObstacle = "nobody traces KVM"
@@ -66,14 +76,14 @@ internal import CKVM
     /// host where somebody traces KVM.
     package static func twin(
         _ plan: LaunchPlan, interrupt: InterruptFlag = InterruptFlag(), seed: UInt64 = 0,
-        isTraced: Bool
+        schedule: VCPUSchedule = .turns, isTraced: Bool
     ) throws(MachineError) -> SEVESMachine {
         let twin = KVMTwin(
             KVMTwin.Host(
                 cBit: plan.cBit, isTraced: isTraced, hypervisor: plan.hypervisor,
                 faults: plan.hypervisorFaults, seed: seed))
         return try SEVESMachine(
-            plan, interrupt: interrupt, on: twin, name: "emulator",
+            plan, interrupt: interrupt, schedule: schedule, on: twin, name: "emulator",
             tracing: { _ in isTraced ? twin : nil })
     }
 
@@ -105,6 +115,7 @@ internal import CKVM
             ? "what the debug stub tells, and what comes to userspace: \(tracingObstacle)"
             : "all, with their pages, by KVM's tracepoints"
         traits.facts = vm.facts.facts + [MachineFact("VMGEXITs", sight)]
+        traits.schedule = threads == nil ? .turns : .threads
         return traits
     }
 

@@ -1,4 +1,5 @@
 internal import CKVM
+internal import Synchronization
 internal import SystemPackage
 
 /// A `/dev/kvm` and a `/dev/sev` that are not there: the SEV-ES kernel interface on the emulator.
@@ -39,6 +40,8 @@ internal import SystemPackage
     private let linux = LinuxSyscalls()
     private var files: [Int32: File] = [:]
     private var nextFile: Int32 = 100
+    /// One call at a time: vCPUs may be run by threads of their own.
+    private let turn = Mutex(())
 
     init(_ host: Host = Host()) { self.host = host }
 
@@ -53,6 +56,12 @@ internal import SystemPackage
     func close(_ descriptor: Int32) { files[descriptor] = nil }
 
     func ioctl(_ descriptor: Int32, _ call: ckvm_call) throws(Errno) -> Int32 {
+        // The struct behind the address is the caller's, who waits.
+        nonisolated(unsafe) let call = unsafe call
+        return try turn.withLock { _ throws(Errno) in unsafe try answer(descriptor, call) }
+    }
+
+    private func answer(_ descriptor: Int32, _ call: ckvm_call) throws(Errno) -> Int32 {
         guard let file = files[descriptor] else { throw .badFileDescriptor }
         guard let kind = TwinCall(request: unsafe call.request) else {
             throw .inappropriateIOCTLForDevice
