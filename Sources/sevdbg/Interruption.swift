@@ -15,5 +15,14 @@ enum Interruption {
             Interruption.flag.raise()
             signal(SIGINT, SIG_DFL)
         }
+        unblock(SIGINT)
+    }
+
+    /// Whoever started the program may have blocked the signal: threads of libdispatch do.
+    private static func unblock(_ signal: Int32) {
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, signal)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 }

@@ -232,6 +232,19 @@ struct AttachTests {
         #expect(debugger.errors.contains("process \(vmm.number), has ended, by signal 9"))
     }
 
+    @Test("Ctrl-C ends the wait for a VMM whose threads do something else than to run their vCPUs")
+    func busy() throws {
+        let vmm = try StrictVMM(["--busy"])
+        let debugger = try Victim(vmm, 0)
+        // It heeds Ctrl-C by then.
+        try vmm.wait(untilTraced: true)
+        kill(debugger.number, SIGINT)
+        debugger.wait()
+        #expect(debugger.errors.contains("interrupted while a thread of process \(vmm.number)"))
+        try vmm.waitUntilFree()
+        #expect(try vmm.end().report.irregular == 0)
+    }
+
     @Test("a VMM that does nothing is not waited for for long, and is left as it was")
     func stopped() throws {
         let vmm = try StrictVMM()

@@ -86,7 +86,10 @@ final class StrictVMM {
     }
 
     /// Waits until nobody traces it.
-    func waitUntilFree() throws {
+    func waitUntilFree() throws { try wait(untilTraced: false) }
+
+    /// Waits until somebody traces a thread of it, or nobody does.
+    func wait(untilTraced wanted: Bool) throws {
         for _ in 0..<1000 {
             let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(number)/task")
             let isTraced = tasks.contains { task in
@@ -94,10 +97,10 @@ final class StrictVMM {
                 let status = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
                 return !status.isEmpty && !status.contains("\nTracerPid:\t0\n")
             }
-            if !isTraced { return }
+            if isTraced == wanted { return }
             usleep(5_000)
         }
-        throw Failure(text: "is traced still")
+        throw Failure(text: wanted ? "is not traced" : "is traced still")
     }
 
     private func line() throws -> String {

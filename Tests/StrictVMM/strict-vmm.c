@@ -1,6 +1,6 @@
 // A VMM that checks itself: every exit, every answer, every register, every return of KVM_RUN.
 //
-//     strict-vmm [--tick MILLISECONDS | --debug | --seccomp | --two-vms]
+//     strict-vmm [--tick MILLISECONDS | --busy | --debug | --seccomp | --two-vms]
 //
 // Two vCPUs, each on a thread of its own. A guest folds all its registers, a word of memory, its flags
 // as PUSHF and IRETQ have them, and what the VMM answers into a sum, and gives it out with each round;
@@ -8,7 +8,7 @@
 // with 1 after an irregularity. SIGUSR1 prints the totals and goes on. With --tick both vCPU threads
 // get a signal every so often: each has to arrive, and only such a signal may make KVM_RUN return EINTR.
 // With --debug it makes a step of its own every so often, which has to end in KVM_EXIT_DEBUG. With
-// --two-vms each vCPU is number 0 of a VM of its own.
+// --two-vms each vCPU is number 0 of a VM of its own. With --busy its threads compute, and run no vCPU.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -92,7 +92,7 @@ struct vcpu {
 
 static struct vcpu vcpus[VCPUS];
 static atomic_int stopping;
-static int debugs;
+static int busy, debugs;
 static _Thread_local struct vcpu *self;
 
 static void fail(const char *what) {
@@ -189,6 +189,7 @@ static int round_trip(struct vcpu *v) {
 
 static void *serve(void *argument) {
     struct vcpu *v = self = argument;
+    while (busy && !atomic_load(&stopping)) continue;
     while (!atomic_load(&stopping) && v->irregular < 10)
         if (!round_trip(v)) break;
     return 0;
@@ -292,6 +293,7 @@ static void enter_seccomp(void) {
 int main(int count, char **arguments) {
     long tick = count == 3 && !strcmp(arguments[1], "--tick") ? atol(arguments[2]) : 0;
     debugs = count == 2 && !strcmp(arguments[1], "--debug");
+    busy = count == 2 && !strcmp(arguments[1], "--busy");
     if (count == 2 && !strcmp(arguments[1], "--seccomp")) enter_seccomp();
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGRTMIN, &action, 0);
