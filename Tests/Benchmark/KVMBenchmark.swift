@@ -26,7 +26,18 @@ struct KVMBenchmark {
         }
         print(row.text(beside: "C loop", digits: 3))
         print(run.text(beside: "C loop", digits: 3))
+        try reportThreads(rounds)
         reportQEMU(row.own)
+    }
+
+    /// Prints how fast two vCPUs are at the same time, beside in turns.
+    private func reportThreads(_ rounds: Int) throws {
+        var row = Row("2 vCPUs on KVM, threads")
+        for _ in 0..<rounds {
+            let turns = try freeRun(vcpus: 2, .turns)
+            row.add(try freeRun(vcpus: 2, .threads), anchor: turns)
+        }
+        print(row.text(beside: "in turns", digits: 3))
     }
 
     /// Prints the same steps beside gdb's on QEMU, or why that cannot be.
@@ -41,12 +52,15 @@ struct KVMBenchmark {
     }
 
     /// Instructions a second where nobody looks at them.
-    private func freeRun() throws -> Double {
-        let machine = try machine()
+    private func freeRun(
+        vcpus: Int = 1, _ schedule: VCPUSchedule = .turns
+    ) throws -> Double {
+        let machine = try machine(vcpus: vcpus, schedule)
+        func executed() -> UInt64 { (0..<vcpus).reduce(0) { $0 + machine.instructions(of: $1) } }
         return try Benchmark.rate {
-            while machine.instructions(of: 0) < Self.steps {
-                let left = Self.steps - machine.instructions(of: 0)
-                guard case .limit = try machine.run(.all, limit: left).exit else {
+            while executed() < Self.steps {
+                guard case .limit = try machine.run(.all, limit: Self.steps - executed()).exit
+                else {
                     throw Failure(text: "spin is too short for \(Self.steps) instructions")
                 }
             }
@@ -54,10 +68,14 @@ struct KVMBenchmark {
         }
     }
 
-    private func machine() throws -> KVMMachine {
+    private func machine(
+        vcpus: Int = 1, _ schedule: VCPUSchedule = .turns
+    ) throws -> KVMMachine {
         var options = LaunchOptions(arguments: [.value(Self.steps)])
         options.cBit = try KVMMachine.cBit()
-        return try KVMMachine(try LaunchPlan(GuestImage.load("spin"), options))
+        options.vcpus = vcpus
+        return try KVMMachine(
+            try LaunchPlan(GuestImage.load("spin"), options), schedule: schedule)
     }
 
     /// Steps a second through the seam, with all registers read after each.
