@@ -20,4 +20,13 @@ for guest in hello cpuid spin; do
         failures=$((failures + 1))
     fi
 done
+
+# The same lines in whatever order.
+lines() { sevdbg launch smp --vcpus 3 "$@" --batch -e continue | grep '^vCPU 0x' | sort; }
+lines > /tmp/emulator
+lines --machine kvm --schedule threads > /tmp/kvm
+if [ -s /tmp/kvm ] && cmp -s /tmp/emulator /tmp/kvm; then echo "ok: smp, on threads"; else
+    echo "FAILED: smp, on threads"
+    failures=$((failures + 1))
+fi
 exit $failures
