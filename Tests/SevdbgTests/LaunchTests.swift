@@ -128,6 +128,21 @@ struct LaunchTests {
         #expect(records.last?["reason"] as? String == "returned")
     }
 
+    @Test("on hardware a guest outside the debug stub gets breakpoints, and loses them")
+    func outside() throws {
+        let run = try ProgramRun(
+            ["launch", "nested-vc", "--visibility", "hardware"]
+                + [
+                    "break vmgexit IOIO", "continue", "info registers rip", "break sevdbg_returned",
+                    "continue", "print $rip == sevdbg_returned", "delete", "continue",
+                ].flatMap { ["-e", $0] })
+        let text = run.output + run.errors
+        for part in ["<not in the stub>", "breakpoint 2\n", "$1 = 1\n", "[guest returned"] {
+            #expect(text.contains(part), "\(part): \(text)")
+        }
+        #expect(run.status == 0)
+    }
+
     @Test(
         "no correct guest breaks a lint rule, whoever judges",
         arguments: GHCBSetup.allCases, [[], ["--strict"], ["--ghcb-version", "1", "--strict"]])

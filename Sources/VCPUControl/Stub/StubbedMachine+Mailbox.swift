@@ -40,6 +40,7 @@ extension StubbedMachine {
         switch state {
         case .stopped(let report):
             vcpus[number].report = report
+            vcpus[number].lastTables = report.system.cr3
             vcpus[number].isShown = false
             return .stub(report.reason)
         case .answered(let ghcb):

@@ -13,9 +13,12 @@ extension StubbedMachine {
     ) -> Reading<[UInt8]> {
         switch view {
         case .private: return privateBytes(address.rawValue, count: count)
-        case .shared: return base.read(address, count: count, as: .shared)
+        case .shared:
+            return base.read(address, count: count, as: .shared)
+                .map { overlaid($0, atPhysical: address.rawValue, as: .shared) }
         case .asUsed:
             let outside = base.read(address, count: count, as: .asUsed)
+                .map { overlaid($0, atPhysical: address.rawValue, as: .shared) }
             guard case .hidden(let reason) = outside, reason != .unmapped else { return outside }
             return bytesAsUsed(address, count: count)
         }
@@ -47,14 +50,14 @@ extension StubbedMachine {
             throw .noMemory(address, count: bytes.count)
         }
         switch view {
-        case .shared: return try base.write(bytes, to: address, as: .shared)
+        case .shared: return try writeOutside(bytes, to: address, as: .shared)
         case .asUsed:
             if base.read(address, count: bytes.count, as: .asUsed).value != nil {
-                return try base.write(bytes, to: address, as: .asUsed)
+                return try writeOutside(bytes, to: address, as: .asUsed)
             }
             switch isPrivate(address.page) {
             case .known(true, _): break
-            case .known(false, _): return try base.write(bytes, to: address, as: .shared)
+            case .known(false, _): return try writeOutside(bytes, to: address, as: .shared)
             case .hidden:
                 // The stub writes as the guest would.
                 guard !decrypts else { throw unknownForm(address) }
@@ -62,9 +65,17 @@ extension StubbedMachine {
         case .private: break
         }
         cache = PrivateMemoryCache()
-        let bytes = keepingBreakpoints(bytes, at: address.rawValue)
-        if decrypts { return try base.write(bytes, to: address, as: .private) }
+        if decrypts { return try writeOutside(bytes, to: address, as: .private) }
+        let bytes = keepingBreakpoints(bytes, at: address.rawValue, as: .private)
         try writeThroughStub(bytes, at: address.rawValue)
+    }
+
+    private func writeOutside(
+        _ bytes: [UInt8], to address: GuestPhysicalAddress, as view: MemoryView
+    ) throws(MachineError) {
+        let form = view == .private ? view : .shared
+        let bytes = keepingBreakpoints(bytes, at: address.rawValue, as: form)
+        try base.write(bytes, to: address, as: view)
     }
 
     private func unknownForm(_ address: GuestPhysicalAddress) -> MachineError {
@@ -89,15 +100,17 @@ extension StubbedMachine {
     }
 
     /// Takes what a write puts below INT3s, which stay.
-    private func keepingBreakpoints(_ bytes: [UInt8], at start: UInt64) -> [UInt8] {
-        var bytes = bytes
-        for (place, breakpoint) in planted {
+    private func keepingBreakpoints(
+        _ bytes: [UInt8], at start: UInt64, as view: MemoryView
+    ) -> [UInt8] {
+        var kept = bytes
+        for (place, breakpoint) in planted where breakpoint.view ?? .private == view {
             let offset = breakpoint.physical &- start
             guard offset < UInt64(bytes.count) else { continue }
             planted[place]?.byte = bytes[Int(offset)]
-            bytes[Int(offset)] = Self.breakpointOpcode
+            kept[Int(offset)] = Self.breakpointOpcode
         }
-        return bytes
+        return kept
     }
 
     /// Reads through the stub at once; `nil` where nothing is mapped.
@@ -130,7 +143,7 @@ extension StubbedMachine {
         if let known = cache.pieces[start] { return known }
         let count = Int(PrivateMemoryCache.size)
         let outside = base.read(GuestPhysicalAddress(start), count: count, as: .private)
-        var piece = outside.map { overlaid($0, atPhysical: start) }
+        var piece = outside.map { overlaid($0, atPhysical: start, as: .private) }
         if piece == .hidden(.protected) { piece = reportedPiece(start, count: count) }
         cache.pieces[start] = piece
         return piece

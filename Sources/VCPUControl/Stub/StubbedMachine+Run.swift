@@ -79,7 +79,8 @@ extension StubbedMachine {
             return (number, .breakpoint)
         }
         if let result = try stepOff() { return result }
-        if let number = anyStopped() { try placeBreakpoints(number) }
+        let writer = anyStopped()
+        if decrypts || writer != nil { try placeBreakpoints(writer) }
         for number in vcpus.indices { try release(number, .resume) }
         var last = 0
         for _ in 0..<Self.rounds {
@@ -117,11 +118,16 @@ extension StubbedMachine {
         return true
     }
 
+    /// Whether a step is under way that can come to its end: a vCPU that rests has to be woken first.
+    func isStepping(_ number: Int) -> Bool {
+        vcpus[number].step != nil && !vcpus[number].isResting
+    }
+
     /// Ends the steps under way, and takes vCPUs off the breakpoints that they stand on.
     private func stepOff() throws(MachineError) -> (vcpu: Int, exit: VCPUExit)? {
         for number in vcpus.indices {
             let rip = vcpus[number].report?.registers[.rip]
-            guard vcpus[number].step != nil || rip.map({ planted[$0] != nil }) == true else {
+            guard isStepping(number) || rip.map({ planted[$0] != nil }) == true else {
                 continue
             }
             if let rip, nextInstruction(number) == .loadsIDT {
@@ -142,9 +148,7 @@ extension StubbedMachine {
             try release(number, .resume)
             return nil
         }
-        let place = report.registers[.rip] &- 1
-        guard planted[place] != nil else { return Self.strayBreakpoint(place) }
-        moveBack(number, to: place)
+        guard let place = try takeBack(number) else { return Self.strayBreakpoint(report) }
         if breakpoints.contains(place) { return .breakpoint }
         // It was to be removed when no vCPU was there to do it.
         try placeBreakpoints(number)
@@ -164,12 +168,22 @@ extension StubbedMachine {
                 try base.injectNMI(number)
             }
             guard let reason = try awaitStub(number) else { return }
-            guard vcpus[number].step != nil else { return }
-            if let exit = try finishStep(number, reason) { held.append((number, exit)) }
+            let exit =
+                vcpus[number].step == nil
+                ? try met(number, reason) : try finishStep(number, reason)
+            if let exit { held.append((number, exit)) }
         } catch {
             // What cannot be had stays hidden, with its reason.
             return
         }
+    }
+
+    /// A vCPU came to the stub between two steps; `nil` but for an INT3 of the guest's own.
+    private func met(
+        _ number: Int, _ reason: StubReport.Reason
+    ) throws(MachineError) -> VCPUExit? {
+        guard reason == .breakpoint, let report = vcpus[number].report else { return nil }
+        return try takeBack(number) == nil ? Self.strayBreakpoint(report) : nil
     }
 
     private func canSettle(_ number: Int) -> Bool {

@@ -82,12 +82,10 @@ extension StubbedMachine {
         count(number)
         var exit: VCPUExit?
         if reason == .breakpoint, let report = vcpus[number].report {
-            let place = report.registers[.rip] &- 1
-            if place == landing || planted[place] != nil {
-                moveBack(number, to: place)
+            if let place = try takeBack(number) {
                 if place != landing { exit = .breakpoint }
             } else {
-                exit = Self.strayBreakpoint(place)
+                exit = Self.strayBreakpoint(report)
             }
         }
         try endStep(number)
@@ -117,8 +115,10 @@ extension StubbedMachine {
                 + " to a breakpoint")
     }
 
-    static func strayBreakpoint(_ place: UInt64) -> VCPUExit {
+    /// What becomes of a vCPU that stands behind an INT3 of the guest's own.
+    static func strayBreakpoint(_ report: StubReport) -> VCPUExit {
         .shutdown(
-            "#BP at \(place.hex): an INT3 of the guest's own, which has no handler for it")
+            "#BP at \((report.registers[.rip] &- 1).hex): an INT3 of the guest's own, which has no handler for it"
+        )
     }
 }

@@ -11,10 +11,24 @@ extension StubbedMachine {
         guard root == stub.tables || number == vcpu else { return .hidden(.running) }
         // Through the stub they cannot be walked: they need not be mapped to themselves.
         guard root == stub.tables || decrypts else { return .hidden(.protected) }
-        switch walk(address.rawValue, root) {
+        return translation(of: address.rawValue, by: root)
+    }
+
+    /// Where an address lies by the page tables of the vCPUs in the stub, else by those that the
+    /// others had at their last stop; `nil` where none of them maps it.
+    func lastTranslation(of address: UInt64) -> Translation? {
+        let roots = vcpus.compactMap { $0.report?.system.cr3 } + vcpus.compactMap(\.lastTables)
+        for root in roots {
+            if case .known(let found?, _) = translation(of: address, by: root) { return found }
+        }
+        return nil
+    }
+
+    private func translation(of address: UInt64, by root: UInt64) -> Reading<Translation?> {
+        switch walk(address, root) {
         case .entry(let entry, let size):
             let frame = entry & Self.addressMask & ~encryption & ~(size - 1)
-            let place = GuestPhysicalAddress(frame | address.rawValue & (size - 1))
+            let place = GuestPhysicalAddress(frame | address & (size - 1))
             let isPrivate = entry & encryption != 0
             return .known(Translation(address: place, isPrivate: isPrivate), from: .selfReport)
         case .notMapped: return .known(nil, from: .selfReport)

@@ -102,6 +102,8 @@ struct StubbedVCPU {
     let mailbox: GuestPhysicalAddress
     /// The stub's report while the vCPU stands in it, with the registers as they were changed since.
     var report: StubReport?
+    /// The root of the page tables at its last stop.
+    var lastTables: UInt64?
     /// That of the last stop or answer.
     var sequence: UInt32 = 0
     /// Whether the session knows that the vCPU stands where it stands.

@@ -21,6 +21,7 @@ struct OwnTablesTests {
         guest.append(0x48, 0xba, 0, 0, 0, 0, 0x80, 0, 0, 0)  // mov $alias, %rdx
         guest.append(0x48, 0x01, 0xd1, 0xff, 0xe1)  // add %rdx, %rcx; jmp *%rcx
         guest.append(0x90, 0x90, 0x90)  // 1:
+        guest.append(0x66, 0xba, 0xf8, 0x03, 0xee, 0x90)  // mov $0x3f8, %dx; out %al, %dx; nop
     }
 
     private static func entry(_ guest: inout GuestProgram, at place: UInt32, _ value: UInt32) {
@@ -76,6 +77,53 @@ struct OwnTablesTests {
         #expect(driven.end == "breakpoint")
         #expect(try Self.rip(machine) == rip + 1)
         #expect(machine.read(code, count: 3, as: .private).value == [0x90, 0x66, 0x90])
+    }
+
+    @Test("a breakpoint in a page that the guest has shared is written as the guest maps it")
+    func shared() throws {
+        let (machine, _) = try Self.launch { try SEVESMachine.twin($0, isTraced: false) }
+        try machine.setBreakpoints([.init(Self.window + 1)])
+        func inRAM() -> [UInt8]? { machine.base.read(Self.ram, count: 4, as: .shared).value }
+        #expect(inRAM() == [0x88, 0xcc, 0x66, 0x55])
+        #expect(machine.read(Self.ram, count: 4, as: .shared).value == [0x88, 0x77, 0x66, 0x55])
+        try machine.write([1, 2, 3], to: Self.ram, as: .shared)
+        #expect(inRAM() == [1, 0xcc, 3, 0x55])
+        try machine.setBreakpoints([])
+        #expect(inRAM() == [1, 2, 3, 0x55])
+    }
+
+    @Test("a vCPU outside the stub gets a breakpoint by the tables of its last stop")
+    func lastTables() throws {
+        let (machine, _) = try Self.launch { try SEVESMachine.twin($0, isTraced: false) }
+        let behind = try Self.rip(machine) + 8
+        guard case (_, .io(let access)) = try machine.run(.all, limit: 1_000_000) else {
+            Issue.record("no access")
+            return
+        }
+        #expect(machine.registers(of: 0) == .hidden(.running))
+        try machine.setBreakpoints([.init(behind)])
+        try machine.complete(0, with: Devices().answer(access).data)
+        let driven = DrivenMachine(machine)
+        try driven.run()
+        #expect(driven.end == "breakpoint")
+        #expect(try Self.rip(machine) == behind)
+    }
+
+    @Test("two addresses of one byte have one INT3, and it goes when both do")
+    func aliases() throws {
+        let (machine, _) = try Self.launch { try SEVESMachine.twin($0, isTraced: false) }
+        let rip = try Self.rip(machine) + 1
+        let code = GuestPhysicalAddress(rip - Self.alias)
+        let places = [GuestVirtualAddress(rip), GuestVirtualAddress(code.rawValue)]
+        func inRAM() -> [UInt8]? { machine.base.read(code, count: 1, as: .private).value }
+        for place in places {
+            try machine.setBreakpoints(Set(places))
+            try machine.setBreakpoints([place])
+            #expect(inRAM() == [0xcc])
+            #expect(machine.read(code, count: 1, as: .private).value == [0x90])
+            try machine.setBreakpoints([])
+            #expect(inRAM() == [0x90])
+        }
     }
 
     @Test("where the stub alone reads private memory, they are not guessed at")
