@@ -24,7 +24,7 @@ extension StubbedMachine {
             for number in vcpus.indices where left > 0 {
                 settle(number)
                 if let exit = takeHeld(.one(number)) { return exit }
-                guard vcpus[number].report != nil || vcpus[number].step != nil else { continue }
+                guard vcpus[number].report != nil || isStepping(number) else { continue }
                 let slice = min(left, Self.watchedSlice)
                 let (_, exit) = try step(number, slice)
                 guard exit == .limit else { return (number, exit) }

@@ -6,9 +6,19 @@ struct StubSession {
 
     init(
         _ name: String, _ setup: GHCBSetup? = nil, vcpus: Int? = nil,
-        arguments: [LaunchOptions.Argument] = [], breakpoints: [String] = []
+        arguments: [LaunchOptions.Argument] = [], breakpoints: [String] = [], isTwin: Bool = false
     ) throws {
-        let image = try GuestImage.load(name)
+        try self.init(
+            GuestImage.load(name), setup, vcpus: vcpus, arguments: arguments,
+            breakpoints: breakpoints, isTwin: isTwin)
+    }
+
+    /// Over the emulator, where the stub alone sees private memory; or over the twin of KVM, where the
+    /// firmware decrypts it.
+    init(
+        _ image: GuestImage, _ setup: GHCBSetup? = nil, vcpus: Int? = nil,
+        arguments: [LaunchOptions.Argument] = [], breakpoints: [String] = [], isTwin: Bool = false
+    ) throws {
         var options = LaunchOptions(image.defaults)
         options.setup = setup ?? options.setup
         options.vcpus = vcpus ?? options.vcpus
@@ -17,8 +27,11 @@ struct StubSession {
         session = try Session(
             SessionConfiguration(image: image, options: options, breakpoints: breakpoints) {
                 plan, _, interrupt throws(MachineError) in
-                try StubbedMachine(
-                    EmulatedMachine(plan, visibility: .hardware, interrupt: interrupt), plan)
+                let base: any Machine =
+                    isTwin
+                    ? try SEVESMachine.twin(plan, interrupt: interrupt, isTraced: true)
+                    : try EmulatedMachine(plan, visibility: .hardware, interrupt: interrupt)
+                return try StubbedMachine(base, plan)
             })
         _ = session.next()
     }

@@ -308,7 +308,12 @@ frame_leave_end:
     jne 1f
     movb $1, BLOCK(BLOCK_STEPPING)
     orl $RFLAGS_TF, FRAME_RFLAGS(%rbp)
-1:  movl $MAILBOX_STATE_RUNNING, MAILBOX_STATE(%rbx)
+1:  mov $MAILBOX_STATE_RUNNING, %eax
+    lea sevdbg_returned_halt(%rip), %rcx
+    cmp %rcx, FRAME_RIP(%rbp)
+    jne 2f
+    mov $MAILBOX_STATE_RETURNED, %eax   // it has said so before, and the stop wrote over it
+2:  mov %eax, MAILBOX_STATE(%rbx)
     lidt BLOCK(BLOCK_GUEST_IDTR)
     jmp frame_leave
 
