@@ -151,7 +151,7 @@ extension KVMProcessor {
         try load(vcpu.system)
         if instruction.operation == .vector { try giveVectors(&vcpu) }
         if armed != .singleStep { try armStep() }
-        file.page.setRegisters(kvm_regs(vcpu), addingFlags: FlagBits.trap)
+        file.page.setRegisters(vcpu.registersForKVM(), addingFlags: FlagBits.trap)
         let exit = try lock.inGuest { () throws(KVMError) in try file.run() }
         if case .debug = exit { return finish(&vcpu, instruction) }
         // Every other exit may have cost kvm_amd its TF.
@@ -229,7 +229,7 @@ extension KVMProcessor {
         try load(vcpu.system)
         if stretch.hasVectors { try giveVectors(&vcpu) }
         try arm(way, at: stretch.end)
-        file.page.setRegisters(kvm_regs(vcpu), addingFlags: 0)
+        file.page.setRegisters(vcpu.registersForKVM(), addingFlags: 0)
         let (exit, place, count) = try lock.inGuest { () throws(KVMError) in
             try enter(&vcpu, stretch, by: way)
         }

@@ -2,18 +2,16 @@ internal import CKVM
 
 // The state of a vCPU in KVM's structs.
 
-extension kvm_regs {
-    init(_ vcpu: borrowing EmulatedVCPU) {
-        let gpr = vcpu.gpr
-        self.init(
+extension EmulatedVCPU {
+    /// The registers for a step; `mutating` so that the vCPU is read in place, not copied.
+    mutating func registersForKVM() -> kvm_regs {
+        kvm_regs(
             rax: gpr[0], rbx: gpr[3], rcx: gpr[1], rdx: gpr[2], rsi: gpr[6], rdi: gpr[7],
             rsp: gpr[4], rbp: gpr[5], r8: gpr[8], r9: gpr[9], r10: gpr[10], r11: gpr[11],
-            r12: gpr[12], r13: gpr[13], r14: gpr[14], r15: gpr[15], rip: vcpu.rip,
-            rflags: vcpu.flags.value)
+            r12: gpr[12], r13: gpr[13], r14: gpr[14], r15: gpr[15], rip: rip,
+            rflags: flags.value)
     }
-}
 
-extension EmulatedVCPU {
     /// Takes the registers after a step: TF is KVM's, not the guest's.
     mutating func take(_ registers: kvm_regs) {
         gpr[0] = registers.rax
