@@ -99,7 +99,7 @@ struct LaunchTests {
         #expect(try ProgramRun(command).output == first.output)
     }
 
-    @Test("--schedule threads: each vCPU asks for the same, and none of the emulator's")
+    @Test("--schedule threads: each vCPU asks for the same as in turns; the emulator has none")
     func threads() throws {
         func requests(_ options: String...) throws -> [Int: [String]] {
             let records = try Self.records(["smp", "--vcpus", "4"] + options)

@@ -8,7 +8,7 @@ internal import Synchronization
 /// the guest, while no other is in the guest.
 final class GuestLock: Sendable {
     /// Whether there is anybody to be kept away.
-    private let isShared: Bool
+    let isShared: Bool
     private let turn = DispatchSemaphore(value: 1)
     private let guests = Mutex((count: 0, isEndAwaited: false))
     private let areOut = DispatchSemaphore(value: 0)

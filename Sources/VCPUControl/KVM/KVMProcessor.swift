@@ -56,7 +56,9 @@ final class KVMProcessor {
         let (sum, overflows) = vcpu.retired.addingReportingOverflow(limit)
         let end = overflows ? UInt64.max : sum
         do throws(KVMError) {
-            return try Heartbeat.during(every: Self.beat, file.page, interrupt) {
+            // Among others it is asked to stop between two rounds, which are short.
+            let kicking = lock.isShared ? nil : interrupt
+            return try Heartbeat.during(every: Self.beat, file.page, kicking) {
                 Result { () throws(KVMError) in
                     try lock.inTurn { () throws(KVMError) in
                         guard !interrupt.isRaised else { return .limit }
