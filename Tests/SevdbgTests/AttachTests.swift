@@ -173,7 +173,7 @@ struct AttachTests {
         #expect(status == 0)
     }
 
-    @Test("a VMM that debugs its guest itself has its own exits, until its vCPUs are stepped")
+    @Test("a VMM that debugs its guest itself has its own exits")
     func ownDebugging() throws {
         let vmm = try StrictVMM(["--debug"])
         for round in 0..<5 {

@@ -1,14 +1,16 @@
 // A VMM that checks itself: every exit, every answer, every register, every return of KVM_RUN.
 //
-//     strict-vmm [--tick MILLISECONDS | --busy | --debug | --seccomp | --two-vms]
+//     strict-vmm [--tick MILLISECONDS | --busy | --debug | --break | --turns | --alternate | --seccomp | --two-vms]
 //
 // Two vCPUs, each on a thread of its own. A guest folds all its registers, a word of memory, its flags
 // as PUSHF and IRETQ have them, and what the VMM answers into a sum, and gives it out with each round;
 // the VMM computes the same sum. Runs until SIGTERM, then prints a line of totals and exits with 0, or
 // with 1 after an irregularity. SIGUSR1 prints the totals and goes on. With --tick both vCPU threads
 // get a signal every so often: each has to arrive, and only such a signal may make KVM_RUN return EINTR.
-// With --debug it makes a step of its own every so often, which has to end in KVM_EXIT_DEBUG. With
-// --two-vms each vCPU is number 0 of a VM of its own. With --busy its threads compute, and run no vCPU.
+// With --debug it makes a step of its own every so often, which has to end in KVM_EXIT_DEBUG; with --break
+// a breakpoint of its own, which is always set, has to be met in each round. With --turns one thread runs
+// both vCPUs, round by round; with --alternate two do, and each waits for the other. With --two-vms each
+// vCPU is number 0 of a VM of its own. With --busy its threads compute, and run no vCPU.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { VCPUS = 2, RAM = 2 << 20, CODE = 0x10000, TABLES = 0x1000, MMIO = 0x10000000 };
+enum { VCPUS = 2, RAM = 2 << 20, CODE = 0x10000, TABLES = 0x1000, MMIO = 0x10000000, BREAK = CODE + 0x42 };
 
 // rbx: sum; r8…r15, rbp, rsi, rdi: constants; rsp: a word of memory of the vCPU's own.
 static const uint8_t guest[] = {
@@ -92,7 +94,10 @@ struct vcpu {
 
 static struct vcpu vcpus[VCPUS];
 static atomic_int stopping;
-static int busy, debugs;
+static int busy, debugs, breaks, turns, alternates;
+static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn_change = PTHREAD_COND_INITIALIZER;
+static int turn;
 static _Thread_local struct vcpu *self;
 
 static void fail(const char *what) {
@@ -153,10 +158,26 @@ static void set_debug(struct vcpu *v, unsigned control) {
     if (ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug)) irregular(v, "KVM_SET_GUEST_DEBUG");
 }
 
+static void set_breakpoint(struct vcpu *v) {
+    struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP};
+    debug.arch.debugreg[0] = BREAK;
+    debug.arch.debugreg[7] = 0x402;
+    if (ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug)) irregular(v, "KVM_SET_GUEST_DEBUG");
+}
+
 static int step(struct vcpu *v) {
     set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP);
     int done = next_exit(v, KVM_EXIT_DEBUG);
     set_debug(v, 0);
+    return done;
+}
+
+// Its own breakpoint, and the step off it.
+static int meet_breakpoint(struct vcpu *v) {
+    if (!next_exit(v, KVM_EXIT_DEBUG)) return 0;
+    if (v->run->debug.arch.pc != BREAK || !(v->run->debug.arch.dr6 & 1)) irregular(v, "a wrong breakpoint");
+    int done = step(v);
+    set_breakpoint(v);
     return done;
 }
 
@@ -171,6 +192,7 @@ static int round_trip(struct vcpu *v) {
     if (run->io.direction != KVM_EXIT_IO_IN || run->io.port != 0x100) irregular(v, "a wrong IN");
     *data = (uint32_t)(v->rounds * 2654435761u);
     v->sum += *data;
+    if (breaks && !meet_breakpoint(v)) return 0;
     if (!next_exit(v, KVM_EXIT_MMIO)) return 0;
     uint32_t value;
     memcpy(&value, run->mmio.data, 4);
@@ -187,11 +209,29 @@ static int round_trip(struct vcpu *v) {
     return v->rounds % 16 || !debugs || step(v);
 }
 
+static void await_turn(struct vcpu *v) {
+    pthread_mutex_lock(&turn_lock);
+    while (turn != v->number && !atomic_load(&stopping)) pthread_cond_wait(&turn_change, &turn_lock);
+    pthread_mutex_unlock(&turn_lock);
+}
+
+static void pass_turn(void) {
+    pthread_mutex_lock(&turn_lock);
+    turn = (turn + 1) % VCPUS;
+    pthread_cond_broadcast(&turn_change);
+    pthread_mutex_unlock(&turn_lock);
+}
+
 static void *serve(void *argument) {
     struct vcpu *v = self = argument;
     while (busy && !atomic_load(&stopping)) continue;
-    while (!atomic_load(&stopping) && v->irregular < 10)
+    while (!atomic_load(&stopping) && v->irregular < 10) {
+        if (alternates) await_turn(v);
         if (!round_trip(v)) break;
+        if (alternates) pass_turn();
+        if (turns) v = self = &vcpus[(v->number + 1) % VCPUS];
+    }
+    if (alternates) pass_turn();
     return 0;
 }
 
@@ -294,6 +334,9 @@ int main(int count, char **arguments) {
     long tick = count == 3 && !strcmp(arguments[1], "--tick") ? atol(arguments[2]) : 0;
     debugs = count == 2 && !strcmp(arguments[1], "--debug");
     busy = count == 2 && !strcmp(arguments[1], "--busy");
+    breaks = count == 2 && !strcmp(arguments[1], "--break");
+    turns = count == 2 && !strcmp(arguments[1], "--turns");
+    alternates = count == 2 && !strcmp(arguments[1], "--alternate");
     if (count == 2 && !strcmp(arguments[1], "--seccomp")) enter_seccomp();
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGRTMIN, &action, 0);
@@ -303,7 +346,11 @@ int main(int count, char **arguments) {
     sigaddset(&waited, SIGUSR1);
     sigprocmask(SIG_SETMASK, &waited, 0);
     make_vms(count == 2 && !strcmp(arguments[1], "--two-vms") ? 2 : 1);
-    for (int i = 0; i < VCPUS; i++) pthread_create(&vcpus[i].thread, 0, serve, &vcpus[i]);
+    for (int i = 0; i < VCPUS; i++) {
+        if (breaks) set_breakpoint(&vcpus[i]);
+        if (turns && i) vcpus[i].thread = vcpus[0].thread;
+        else pthread_create(&vcpus[i].thread, 0, serve, &vcpus[i]);
+    }
     printf("running\n");
     fflush(stdout);
     struct timespec pause = {tick / 1000, tick % 1000 * 1000000};
@@ -319,6 +366,7 @@ int main(int count, char **arguments) {
     }
     atomic_store(&stopping, 1);
     signal_all();
-    for (int i = 0; i < VCPUS; i++) pthread_join(vcpus[i].thread, 0);
+    for (int i = 0; i < VCPUS; i++)
+        if (!turns || !i) pthread_join(vcpus[i].thread, 0);
     return report(ticks);
 }

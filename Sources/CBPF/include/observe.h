@@ -29,9 +29,11 @@ enum observe_kind {
     observe_kind_register,
 };
 
-/// A VM that the process has open: one record for each `kvm-vm` file.
+/// A VM of the process: one record for each `kvm-vm` file, and one for the file of its first vCPU,
+/// which keeps the VM where the other is closed.
 struct observe_vm {
     __u32 kind;
+    /// ~0: that of a vCPU.
     __u32 descriptor;
     /// The same in the records of the VM's slots and vCPUs; means nothing else.
     __u64 vm;
@@ -69,6 +71,10 @@ struct observe_vcpu {
     /// The thread that last ran it; 0 for none.
     __u32 tid;
     __u64 exits;
+    /// What the VMM has told KVM_SET_GUEST_DEBUG: its control, DR0 to DR3, DR7.
+    __u64 debug_control;
+    __u64 debug_addresses[4];
+    __u64 debug_dr7;
     /// KVM_EXIT_* of the last return to userspace.
     __u32 exit_reason;
     /// 1: what follows is the live VMCB (kvm_amd, with its BTF).

@@ -106,7 +106,7 @@ static void write_vm(struct seq_file *seq, __u32 descriptor, __u32 tgid, struct 
     bpf_seq_write(seq, &record, sizeof(record));
 }
 
-static void write_vcpu(struct seq_file *seq, __u32 descriptor, struct kvm_vcpu *vcpu)
+static void write_vcpu(struct seq_file *seq, __u32 descriptor, __u32 tgid, struct kvm_vcpu *vcpu)
 {
     struct observe_vcpu record = {
         .kind = observe_kind_vcpu,
@@ -115,8 +115,12 @@ static void write_vcpu(struct seq_file *seq, __u32 descriptor, struct kvm_vcpu *
         .id = BPF_CORE_READ(vcpu, vcpu_id),
         .tid = BPF_CORE_READ(vcpu, pid, numbers[0].nr),
         .exits = BPF_CORE_READ(vcpu, stat.exits),
+        .debug_control = BPF_CORE_READ(vcpu, guest_debug),
+        .debug_dr7 = BPF_CORE_READ(vcpu, arch.guest_debug_dr7),
         .exit_reason = BPF_CORE_READ(vcpu, run, exit_reason),
     };
+    if (BPF_CORE_READ(vcpu, vcpu_idx) == 0) write_vm(seq, ~0u, tgid, BPF_CORE_READ(vcpu, kvm));
+    bpf_core_read(&record.debug_addresses, sizeof(record.debug_addresses), &vcpu->arch.eff_db);
     if (has_vmcb()) {
         struct vmcb *vmcb = vmcb_of(vcpu);
         record.has_vmcb = 1;
@@ -142,6 +146,6 @@ int inspect(struct bpf_iter__task_file *ctx)
     if (is_kvm(file, "kvm-vm", sizeof("kvm-vm")))
         write_vm(seq, ctx->fd, task->tgid, BPF_CORE_READ(file, private_data));
     else if (is_kvm(file, "kvm-vcpu:", sizeof("kvm-vcpu:") - 1))
-        write_vcpu(seq, ctx->fd, BPF_CORE_READ(file, private_data));
+        write_vcpu(seq, ctx->fd, task->tgid, BPF_CORE_READ(file, private_data));
     return 0;
 }

@@ -92,6 +92,8 @@ struct kvm_run {
 
 struct kvm_vcpu_arch {
     unsigned long regs[17];
+    unsigned long eff_db[4];
+    unsigned long guest_debug_dr7;
 };
 
 struct kvm_vcpu_stat {
@@ -101,7 +103,9 @@ struct kvm_vcpu_stat {
 struct kvm_vcpu {
     struct kvm *kvm;
     int vcpu_id;
+    int vcpu_idx;
     struct kvm_run *run;
+    unsigned long guest_debug;
     struct pid *pid;
     struct kvm_vcpu_arch arch;
     struct kvm_vcpu_stat stat;

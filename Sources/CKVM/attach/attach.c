@@ -20,6 +20,8 @@
 
 // What attach/stub.S has in numbers.
 _Static_assert(offsetof(struct kvm_run, exit_reason) == 8, "exit_reason");
+_Static_assert(offsetof(struct kvm_run, debug.arch.exception) == 32, "exception");
+_Static_assert(offsetof(struct kvm_run, debug.arch.dr6) == 48, "dr6");
 _Static_assert(offsetof(struct kvm_run, debug.arch.dr7) == 56, "dr7");
 _Static_assert(offsetof(struct kvm_run, s.regs.regs.rip) == 432, "rip");
 

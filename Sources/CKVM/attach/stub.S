@@ -11,7 +11,7 @@
     .globl ckvm_stub_start, ckvm_stub_call, ckvm_stub_last_call, ckvm_stub_run
     .globl ckvm_stub_steps, ckvm_stub_stepped, ckvm_stub_told, ckvm_stub_result, ckvm_stub_data
 ckvm_stub_start:
-    .ascii "sevdbg attach 3\n"
+    .ascii "sevdbg attach 4\n"
 
     // Any system call of the tracer's.
 ckvm_stub_call:
@@ -36,6 +36,10 @@ ckvm_stub_steps:
     jnz     tell
     cmpl    $4, 8(%rbp)                 // exit_reason: KVM_EXIT_DEBUG
     jne     tell
+    cmpl    $1, 32(%rbp)                // debug.arch.exception: #DB
+    jne     tell
+    testb   $15, 48(%rbp)               // debug.arch.dr6: a breakpoint
+    jnz     tell
     dec     %r14
 ckvm_stub_stepped:
     jz      tell

@@ -15,7 +15,7 @@ extension ForeignMachine {
         guard !isProtected else { return .hidden(.protected) }
         guard state.vcpus.indices.contains(vcpu) else { return .hidden(.unmapped) }
         settle()
-        return .known(state.vcpus[vcpu].registers, from: .direct)
+        return state.vcpus[vcpu].registers.map { .known($0, from: .direct) } ?? .hidden(.outside)
     }
 
     package func setRegister(

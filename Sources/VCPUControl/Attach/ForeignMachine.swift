@@ -71,18 +71,21 @@ package final class ForeignMachine: Machine {
         guard case .held(let state) = reply else { throw Self.unexpected(reply, number) }
         self.state = state
         let size = MemoryLayout<kvm_regs>.size
+        let held = state.vcpus.firstIndex { $0.registers != nil } ?? 0
         let probe = try client.ask(
             .call(
-                vcpu: 0, request: ckvm_request_get_regs,
+                vcpu: held, request: ckvm_request_get_regs,
                 argument: [UInt8](repeating: 0, count: size)))
         if case .result(let value, _) = probe {
             isProtected = value < 0
         } else {
             isProtected = true
         }
-        readsGHCB = isProtected || modelSpecificRegister(Self.ghcbMSR, of: 0).value != nil
-        if host.limit != nil { foundMemory = findMemory() }
-        _ = guestMemory
+        readsGHCB = isProtected || modelSpecificRegister(Self.ghcbMSR, of: held).value != nil
+        if host.limit != nil { foundMemory = findMemory(by: held) }
+        let now = host.now
+        takeMemory(now)
+        passDebug(now)
     }
 
     /// A tracer whose debugger was killed is given a second to leave.
@@ -126,15 +129,15 @@ package final class ForeignMachine: Machine {
         _ = try? client.ask(.detach)
     }
 
-    private func findMemory() -> GuestMemoryMap {
-        guard !isProtected, let system = systemRegisters(of: 0).value,
-            let registers = registers(of: 0).value
+    private func findMemory(by vcpu: Int) -> GuestMemoryMap {
+        guard !isProtected, let system = systemRegisters(of: vcpu).value,
+            let registers = registers(of: vcpu).value
         else { return GuestMemoryMap() }
         let places = [
             system.cs.base &+ registers[.rip], system.ss.base &+ registers[.rsp],
             system.idtr.base, system.gdtr.base,
         ]
-        let translations = places.map { ($0, physical($0, 0)) }
+        let translations = places.map { ($0, physical($0, vcpu)) }
         return GuestMemoryMap(
             mappings: process.mappings, system: system, translations: translations
         ) { memory.read($0, count: $1) }
@@ -198,7 +201,8 @@ extension ForeignMachine {
     /// As the state has it that came with the stop.
     func rip(of vcpu: Int) -> Reading<GuestVirtualAddress> {
         guard !isProtected, state.vcpus.indices.contains(vcpu) else { return .hidden(.protected) }
-        return .known(GuestVirtualAddress(state.vcpus[vcpu].registers[.rip]), from: .direct)
+        return state.vcpus[vcpu].registers.map { .known(.init($0[.rip]), from: .direct) }
+            ?? .hidden(.outside)
     }
 
     /// Stops what runs on, so that the registers hold.

@@ -7,6 +7,8 @@ package struct ForeignVCPU: Sendable, Equatable {
     /// Where the process has mapped its `struct kvm_run`; 0 where it has not.
     package var run: UInt64 = 0
     package var runSize: UInt64 = 0
+    /// The thread that last ran it; 0: none, or it is not known.
+    package var thread: Int32 = 0
 }
 
 /// One line of /proc/PID/maps.

@@ -32,8 +32,11 @@ internal import CKVM
     /// emulated the instruction: to be marked before, to be asked behind.
     func expectTrap() { unsafe run.pointee.debug.arch.dr7 = .max }
     var hasTrapped: Bool { unsafe run.pointee.debug.arch.dr7 != .max }
-    /// DR6 of the exit: a breakpoint of the processor, not the end of a step.
-    var isBreakpointHit: Bool { unsafe run.pointee.debug.arch.dr6 & 15 != 0 }
+    /// What the exit is about.
+    var debugEvent: DebugEvent {
+        let debug = unsafe run.pointee.debug.arch
+        return DebugEvent(exception: debug.exception, dr6: debug.dr6)
+    }
 
     /// KVM writes the general registers to the page when the vCPU comes out of the guest, for bit 0.
     var validRegisters: UInt64 {

@@ -1,14 +1,26 @@
 /// The pages of code that a vCPU has come through lately, and where in them a run of steps has to end.
 ///
-/// They are read anew with each run and each full batch of steps: guests write code, too.
+/// They are looked for anew with each run and each full batch of steps, and read anew when the vCPU was
+/// in the VMM: both write code, too.
 struct GuestCode {
     struct Page: Equatable {
         /// RIP of its first byte.
         var address: UInt64
-        /// Empty where the page is not known.
-        var bytes: [UInt8]
+        /// Where it lies in the VMM; `nil` where that is not known.
+        var host: UInt64?
+        /// Empty where they cannot be read.
+        private(set) var bytes: [UInt8] = []
         /// A bit for each offset at which an instruction would be a hazard.
-        var hazards: [UInt8]
+        private(set) var hazards: [UInt8] = []
+        /// Whether the bytes have been read since the VMM last had the vCPU.
+        var isRead = false
+
+        mutating func read(_ new: [UInt8]?) {
+            isRead = true
+            guard bytes != new ?? [] || hazards.isEmpty else { return }
+            bytes = new ?? []
+            hazards = GuestCode.hazards(in: bytes)
+        }
     }
 
     /// As many as the injected code has room for.
@@ -18,24 +30,24 @@ struct GuestCode {
     /// The one used last comes first.
     private(set) var pages: [Page] = []
 
-    /// The page of an address, if it is there.
-    mutating func use(_ rip: UInt64) -> Page? {
+    /// Takes out the page of an address, if it is there.
+    mutating func take(_ rip: UInt64) -> Page? {
         let address = rip & ~UInt64(Self.pageSize - 1)
-        guard let index = pages.firstIndex(where: { $0.address == address }) else { return nil }
-        if index != 0 { pages.insert(pages.remove(at: index), at: 0) }
-        return pages[0]
+        return pages.firstIndex { $0.address == address }.map { pages.remove(at: $0) }
     }
 
-    /// Takes a page in, at its first address; `nil`: it cannot be read.
-    mutating func insert(_ bytes: [UInt8]?, at address: UInt64) {
-        let bytes = bytes ?? []
-        pages.insert(Page(address: address, bytes: bytes, hazards: Self.hazards(in: bytes)), at: 0)
+    /// Takes in the page that is used next.
+    mutating func insert(_ page: Page) {
+        pages.insert(page, at: 0)
         if pages.count > Self.mostPages { pages.removeLast() }
     }
 
     mutating func forget() { pages = [] }
 
-    private static func hazards(in bytes: [UInt8]) -> [UInt8] {
+    /// The VMM has had the vCPU.
+    mutating func doubt() { for index in pages.indices { pages[index].isRead = false } }
+
+    fileprivate static func hazards(in bytes: [UInt8]) -> [UInt8] {
         var bits = [UInt8](repeating: 0, count: pageSize / 8)
         for offset in bytes.indices {
             let window = bytes[offset..<min(offset + 15, bytes.count)]
@@ -46,7 +58,7 @@ struct GuestCode {
 
     /// `struct ckvm_attach_pages`: the known pages, with a bit more for each breakpoint.
     func table(_ breakpoints: Set<UInt64>) -> [UInt8] {
-        let known = pages.filter { !$0.bytes.isEmpty }
+        let known = pages.filter { $0.isRead && !$0.bytes.isEmpty }
         var table = UInt64(known.count).littleEndianBytes(8)
         for page in known {
             var ends = page.hazards

@@ -39,6 +39,8 @@ package struct GuestMemoryMap: Sendable, Equatable {
 
     /// Takes each large mapping for the guest's memory from address 0 on, and looks which one can be it.
     ///
+    /// Where none can, it may be seen under a C-bit, too: then page tables are read through that.
+    ///
     /// - Parameters:
     ///   - mappings: those of the VMM.
     ///   - system: the registers of one vCPU.
@@ -57,19 +59,23 @@ package struct GuestMemoryMap: Sendable, Equatable {
                 guest: 0, host: $0.range.lowerBound, size: min(UInt64($0.range.count), Self.gap))
         }
         let isPaging = system.cr0 >> 31 & 1 != 0
-        let matches = candidates.filter { slot in
+        let known = translations.filter { $0.physical != nil }
+        func isMemory(_ slots: [GuestExtent]) -> Bool {
             func physical(_ address: UInt64, _ count: Int) -> [UInt8]? {
-                GuestExtent.host(of: address, count: count, in: [slot]).flatMap { read($0, count) }
+                GuestExtent.host(of: address, count: count, in: slots).flatMap { read($0, count) }
             }
             if !isPaging { return Self.agrees(system, physical) }
-            let known = translations.filter { $0.physical != nil }
             return !known.isEmpty
                 && known.allSatisfy {
                     ForeignPageWalk.resolve($0.linear, system, physical) == $0.physical
                 }
         }
+        var matches = candidates.map { [$0] }.filter(isMemory)
+        if matches.isEmpty, let bit = known.compactMap(\.physical).max()?.highestBit {
+            matches = candidates.map { [$0, $0.alias(at: bit)] }.filter(isMemory)
+        }
         guard matches.count == 1 else { return }
-        slots = matches.flatMap(Self.withoutHole)
+        slots = matches[0].flatMap(Self.withoutHole)
         origin = isPaging ? .pageTables : .descriptors
     }
 
@@ -77,12 +83,12 @@ package struct GuestMemoryMap: Sendable, Equatable {
     private static func withoutHole(_ slot: GuestExtent) -> [GuestExtent] {
         let hole: Range<UInt64> = 0xa_0000..<0x10_0000
         guard slot.size > hole.lowerBound else { return [slot] }
-        let low = GuestExtent(guest: 0, host: slot.host, size: hole.lowerBound)
+        let low = GuestExtent(guest: slot.guest, host: slot.host, size: hole.lowerBound)
         guard slot.size > hole.upperBound else { return [low] }
         return [
             low,
             GuestExtent(
-                guest: hole.upperBound, host: slot.host &+ hole.upperBound,
+                guest: slot.guest | hole.upperBound, host: slot.host &+ hole.upperBound,
                 size: slot.size - hole.upperBound),
         ]
     }
@@ -127,4 +133,15 @@ enum ForeignPageWalk {
             shift -= 9
         }
     }
+}
+
+extension GuestExtent {
+    /// The same memory under an address bit above it.
+    fileprivate func alias(at bit: UInt64) -> GuestExtent {
+        GuestExtent(guest: bit, host: host, size: min(size, bit))
+    }
+}
+
+extension UInt64 {
+    fileprivate var highestBit: UInt64? { self == 0 ? nil : 1 << UInt64(63 - leadingZeroBitCount) }
 }

@@ -24,8 +24,15 @@ final class KernelView {
     /// Those of the process's vCPUs that are the VM's.
     func vcpus(of process: ForeignProcess) -> [ForeignVCPU] {
         guard let vm else { return process.vcpus }
-        let descriptors = Set(vm.vcpus.map(\.descriptor))
-        return process.vcpus.filter { descriptors.contains(Int($0.descriptor)) }
+        // Elsewhere the kernel numbers threads as this process does not know them.
+        let isSameSpace = vm.process == UInt32(process.number)
+        return process.vcpus.compactMap { vcpu in
+            guard let seen = vm.vcpus.first(where: { $0.descriptor == Int(vcpu.descriptor) })
+            else { return nil }
+            var vcpu = vcpu
+            if isSameSpace { vcpu.thread = Int32(truncatingIfNeeded: seen.thread.value ?? 0) }
+            return vcpu
+        }
     }
 
     /// The VM as it is now.
@@ -35,12 +42,25 @@ final class KernelView {
 extension ForeignMachine {
     /// KVM's memory slots, asked for at most once between two runs; else what was found at attach.
     package var guestMemory: GuestMemoryMap {
-        if let known = cache.memory { return known }
-        var map = host.now.flatMap(GuestMemoryMap.init) ?? foundMemory
+        cache.memory ?? takeMemory(host.now)
+    }
+
+    /// Takes from what the kernel says where guest memory is.
+    @discardableResult func takeMemory(_ now: ObservedVM?) -> GuestMemoryMap {
+        var map = now.flatMap(GuestMemoryMap.init) ?? foundMemory
         map.limit = host.limit ?? map.limit
         cache.memory = map
         if map.slots != tracerSlots, !isGone { client.send(.memory(map.slots)) }
         tracerSlots = map.slots
         return map
+    }
+
+    /// Tells the tracer what the VMM has told KVM for a debugger of its own.
+    func passDebug(_ now: ObservedVM?) {
+        for (index, vcpu) in process.vcpus.enumerated() {
+            let seen = now?.vcpus.first { $0.descriptor == Int(vcpu.descriptor) }
+            guard let debug = seen?.debug, debug != .off else { continue }
+            client.send(.debug(vcpu: index, debug))
+        }
     }
 }

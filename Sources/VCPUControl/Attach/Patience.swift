@@ -10,6 +10,8 @@ struct Patience {
 
     /// How long the VMM may do nothing at all, and how long it may take in all.
     static let idleLimit = Duration.seconds(2)
+    /// The same where a vCPU is held already, which others may wait for.
+    static let holdingLimit = Duration.milliseconds(100)
     static let limit = Duration.seconds(60)
     /// What counts at most between two looks: a tracer that had to wait itself knows no more.
     private static let longestRound = Duration.milliseconds(10)
@@ -24,12 +26,15 @@ struct Patience {
     ///
     /// - Parameters:
     ///   - isRunning: whether a thread of the VMM runs, or waits for a processor.
+    ///   - isHolding: whether a vCPU is held.
     ///   - now: when it was looked at.
     /// - Returns: `nil` while there is reason to wait.
-    mutating func look(isRunning: Bool, at now: ContinuousClock.Instant = .now) -> End? {
+    mutating func look(
+        isRunning: Bool, isHolding: Bool = false, at now: ContinuousClock.Instant = .now
+    ) -> End? {
         if !isRunning { idle += min(now - last, Self.longestRound) }
         last = now
-        if idle >= Self.idleLimit { return .idle }
+        if idle >= (isHolding ? Self.holdingLimit : Self.idleLimit) { return .idle }
         return now - start >= Self.limit ? .late : nil
     }
 }

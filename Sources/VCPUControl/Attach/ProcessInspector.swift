@@ -66,12 +66,25 @@ struct ProcessInspector {
     func candidates(_ vcpus: [ForeignVCPU]) -> [Int32] {
         threads.filter { thread in
             guard let flags = flags(of: thread), flags & 0x4010 == 0 else { return false }
-            let words = (text("task/\(thread)/syscall") ?? "").split { $0 == " " || $0 == "\n" }
-            if words.first == "running" || words.first == "-1" { return true }
-            guard words.count > 2, words[0] == "16", words[2] == "0xae80" else { return false }
-            let descriptor = Int32(words[1].dropFirst(2), radix: 16)
-            return vcpus.contains { $0.descriptor == descriptor }
+            let call = systemCall(of: thread)
+            return call.first == "running" || call.first == "-1" || isRun(call, of: vcpus)
         }
+    }
+
+    /// Threads that are in the `KVM_RUN` of a vCPU.
+    func runners(of vcpus: [ForeignVCPU]) -> [Int32] {
+        threads.filter { isRun(systemCall(of: $0), of: vcpus) }
+    }
+
+    private func isRun(_ call: [Substring], of vcpus: [ForeignVCPU]) -> Bool {
+        guard call.count > 2, call[0] == "16", call[2] == "0xae80" else { return false }
+        let descriptor = Int32(call[1].dropFirst(2), radix: 16)
+        return vcpus.contains { $0.descriptor == descriptor }
+    }
+
+    /// Its number and its arguments, in hexadecimal but for the number.
+    private func systemCall(of thread: Int32) -> [Substring] {
+        (text("task/\(thread)/syscall") ?? "").split { $0 == " " || $0 == "\n" }
     }
 
     /// Whether any of its threads runs, or waits for a processor.

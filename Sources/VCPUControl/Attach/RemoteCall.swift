@@ -29,7 +29,7 @@ extension Tracee {
             switch stop.kind {
             case ckvm_stop_entry: hasEntered = true
             case ckvm_stop_exit where hasEntered:
-                return .result(Int64(bitPattern: UInt64(try user().rax)))
+                return .result(Int64(bitPattern: UInt64(try user(at: stop).rax)))
             // The trap's, late; whoever holds the thread has it stand anyway.
             case ckvm_stop_signal where stop.signal == trap: continue
             case ckvm_stop_signal: return .signal(stop.signal)
@@ -58,18 +58,18 @@ extension Tracee {
         }
     }
 
-    /// Makes an ioctl of the vCPU with a struct.
+    /// Makes an ioctl of a vCPU, of the thread's own unless it says so, with a struct.
     ///
     /// - Returns: what the ioctl returns, or the negated errno, and the struct as KVM leaves it.
     func ioctl(
-        _ request: UInt64, _ argument: [UInt8]
+        _ request: UInt64, _ argument: [UInt8], of other: ForeignVCPU? = nil
     ) throws(TraceFailure) -> (Int32, [UInt8]) {
         guard argument.count <= Self.argumentSize else {
             throw .refused("an argument of \(argument.count) bytes is too large")
         }
         try memory.write(argument, to: scratch)
         let value = try call(
-            SystemCall.ioctl, [UInt64(vcpu.descriptor), request, scratch])
+            SystemCall.ioctl, [UInt64((other ?? vcpu).descriptor), request, scratch])
         let left = memory.read(scratch, count: argument.count) ?? argument
         return (Int32(truncatingIfNeeded: value), left)
     }
@@ -77,9 +77,11 @@ extension Tracee {
     /// Room for an argument, and behind it for the pages that a run of steps may stay in.
     static let argumentSize = 4096
     static let scratchSize = argumentSize + 8192
+    static let codeSize = 4096
 
     func writeData() throws(TraceFailure) {
         try memory.write(
-            InjectedCode.raw(data) + vmmDebug, to: code + UInt64(InjectedCode.layout.data))
+            InjectedCode.raw(data) + (vmmDebug ?? .off).bytes,
+            to: code + UInt64(InjectedCode.layout.data))
     }
 }

@@ -2,6 +2,8 @@ internal import CKVM
 internal import Glibc
 
 /// A thread that has stopped.
+///
+/// Unsafe: hands the addresses of structs of C to system calls for the time of one call.
 struct ThreadStop {
     var thread: Int32
     var kind: ckvm_stop
@@ -9,8 +11,29 @@ struct ThreadStop {
     var signal: Int32
     /// As of wait(2).
     var status: Int32
-    /// The registers at the VMM's own `KVM_RUN`, which it makes again unless `insist` is called.
+    /// The registers as they were; `nil` where the thread is no more.
+    var user: user_regs_struct?
+    /// The same at the VMM's own `KVM_RUN`, which it makes again unless `insist` is called.
     var run: user_regs_struct?
+
+    /// Lets a thread make the call at which it stopped after all: the VMM is to have what comes of it.
+    func insist() {
+        guard var registers = run else { return }
+        _ = unsafe ckvm_set_user(thread, &registers)
+    }
+
+    /// Lets a system call that our interrupt has ended with EINTR be made again.
+    func rewind() {
+        guard run == nil, var registers = user, registers.isInterrupted else { return }
+        registers.again()
+        _ = unsafe ckvm_set_user(thread, &registers)
+    }
+
+    /// Lets a thread go on as if it had not been stopped.
+    func undo() {
+        if kind == ckvm_stop_entry { insist() }
+        if kind == ckvm_stop_interrupt { rewind() }
+    }
 }
 
 /// The stops of all threads that are traced, in the order in which they come.
@@ -50,12 +73,6 @@ final class ThreadStops {
         }
     }
 
-    /// Lets a thread make the call at which it stopped after all: the VMM is to have what comes of it.
-    func insist(_ stop: ThreadStop) {
-        guard var registers = stop.run else { return }
-        _ = unsafe ckvm_set_user(stop.thread, &registers)
-    }
-
     func insertCode(_ page: UInt64) { code.insert(page) }
 
     func removeCode(_ page: UInt64) { code.remove(page) }
@@ -68,11 +85,12 @@ final class ThreadStops {
     private func secured(_ stop: ckvm_thread_stop) -> ThreadStop {
         var found = ThreadStop(
             thread: stop.thread, kind: stop.stop, signal: stop.signal, status: stop.status)
-        guard stop.stop == ckvm_stop_entry || stop.stop == ckvm_stop_interrupt else { return found }
         var registers = user_regs_struct()
-        guard unsafe ckvm_get_user(stop.thread, &registers) == 0, isRun(registers, stop.stop) else {
+        guard stop.stop != ckvm_stop_gone, unsafe ckvm_get_user(stop.thread, &registers) == 0 else {
             return found
         }
+        found.user = registers
+        guard isRun(registers, stop.stop) else { return found }
         found.run = registers
         registers.again()
         _ = unsafe ckvm_set_user(stop.thread, &registers)
@@ -81,7 +99,8 @@ final class ThreadStops {
 
     /// Whether a thread stands at the entry of a `KVM_RUN` of the VMM's own, or was interrupted in it.
     private func isRun(_ registers: user_regs_struct, _ kind: ckvm_stop) -> Bool {
-        let isOpen = kind == ckvm_stop_entry || registers.isInterrupted
+        let isOpen =
+            kind == ckvm_stop_entry || kind == ckvm_stop_interrupt && registers.isInterrupted
         return isOpen && Tracee.vcpu(of: registers) != nil && !code.contains(registers.rip & ~0xfff)
     }
 }

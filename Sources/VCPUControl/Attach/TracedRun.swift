@@ -19,6 +19,8 @@ struct TracedRun {
     var breakpoints: Set<UInt64> = []
     var watched = WatchedMemory()
     var goals: [Goal] = []
+    /// Whether the other vCPUs run on until the only one that is to run comes to its `KVM_RUN`.
+    var isHelped = false
     /// Whether this KVM stops at breakpoints of the processor; `nil` until it has been tried.
     var hasHardwareBreakpoints: Bool?
 

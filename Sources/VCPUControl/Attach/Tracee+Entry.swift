@@ -11,14 +11,16 @@ extension Tracee {
     func capture(_ stop: ThreadStop, _ registers: user_regs_struct) throws(TraceFailure) -> Event? {
         // The VMM wants to come straight back.
         guard !page.immediateExit else {
-            stops.insist(stop)
+            stop.insist()
             try resume()
             return nil
         }
         vmm = registers
+        (isKnown, isAway) = (true, false)
+        guest.doubt()
         try checked(unsafe ckvm_get_mask(thread, &mask), "PTRACE_GETSIGMASK")
         data = stubData
-        (debug, wasInterrupted) = (.off, false)
+        (debug, isDebugStale, wasInterrupted) = (.off, false, false)
         if code == 0, !adopt(), try !install() { return nil }
         try writeData()
         try setUser(calling(code + UInt64(InjectedCode.layout.call), SystemCall.getpid, []))
@@ -64,7 +66,7 @@ extension Tracee {
 
     /// Takes the pages that a killed tracer left, unless the thread is still in them.
     private func adopt() -> Bool {
-        guard let leftover, vmm.rip &- leftover.code >= 4096 else { return false }
+        guard let leftover, vmm.rip &- leftover.code >= UInt64(Self.codeSize) else { return false }
         (code, scratch) = (leftover.code, leftover.scratch)
         stops.insertCode(code)
         data.scratch = scratch
@@ -77,7 +79,7 @@ extension Tracee {
     private func install() throws(TraceFailure) -> Bool {
         let protection = PROT_READ | PROT_EXEC
         guard
-            let result = try performInCave(SystemCall.mmap, Self.mapping(4096, protection))
+            let result = try performInCave(SystemCall.mmap, Self.mapping(Self.codeSize, protection))
         else { return false }
         code = try Self.address(result)
         stops.insertCode(code)
@@ -157,7 +159,7 @@ extension Tracee {
     /// Gives the VMM the result of its `KVM_RUN`, with KVM as it left it.
     func deliver(_ value: Int64) throws(TraceFailure) {
         if debug != .off {
-            try memory.write(vmmDebug, to: scratch)
+            try memory.write((vmmDebug ?? .off).bytes, to: scratch)
             let layout = InjectedCode.layout
             let place = value == 0 ? layout.last_call : layout.call
             _ = try perform(
@@ -172,6 +174,16 @@ extension Tracee {
         try resume()
     }
 
+    /// Takes out of the VMM what is ours for another vCPU that the held thread runs.
+    func free(_ other: Tracee) throws(TraceFailure) {
+        let pages = [(other.scratch, Self.scratchSize), (other.code, Self.codeSize)]
+        for (page, size) in pages where page != 0 {
+            _ = try call(SystemCall.munmap, [page, UInt64(size)])
+        }
+        stops.removeCode(other.code)
+        (other.scratch, other.code) = (0, 0)
+    }
+
     /// Takes all that is ours out of the VMM, and lets the held thread run on as if nothing had been.
     ///
     /// - Returns: false where a signal came between; the thread is outside, and still traced.
@@ -184,7 +196,7 @@ extension Tracee {
         scratch = 0
         try setUser(calling(code + UInt64(InjectedCode.layout.call), SystemCall.getpid, []))
         try setMask(mask)
-        guard try performInCave(SystemCall.munmap, [code, 4096]) != nil else {
+        guard try performInCave(SystemCall.munmap, [code, UInt64(Self.codeSize)]) != nil else {
             return false
         }
         stops.removeCode(code)

@@ -7,11 +7,12 @@ extension Tracee {
     func setDebug(_ wanted: GuestDebug) throws(TraceFailure) {
         var wanted = wanted
         wanted.blocksInterrupts = wanted.steps && canBlockInterrupts
-        guard debug != wanted else { return }
+        let vmm = vmmDebug ?? .off
+        guard debug != wanted || isDebugStale && (wanted != .off || vmm != .off) else { return }
         data.debugging = 1
         try writeData()
         let (result, _) = try ioctl(
-            ckvm_request_set_guest_debug, wanted == .off ? vmmDebug : wanted.bytes)
+            ckvm_request_set_guest_debug, wanted.bytes(beside: vmm))
         if result == -EINVAL, wanted.blocksInterrupts {
             canBlockInterrupts = false
             return try setDebug(wanted)
@@ -21,10 +22,17 @@ extension Tracee {
                 "KVM_SET_GUEST_DEBUG of vCPU \(vcpu.number) fails with errno \(-result): this vCPU"
                     + " cannot be stepped (SEV-ES refuses it)")
         }
-        debug = wanted
+        (debug, isDebugStale) = (wanted, false)
         guard wanted == .off else { return }
         data.debugging = 0
         try writeData()
+    }
+
+    /// Takes what KVM has been told by the VMM, unless that has told something else since.
+    func learn(_ debug: VMMDebug) throws(TraceFailure) {
+        guard vmmDebug == nil else { return }
+        vmmDebug = debug
+        if code != 0 { try writeData() }
     }
 
     /// Lets the held vCPU run; `pushed` is where PUSHF will put its trap flag, 0 where it is not about that.
@@ -82,28 +90,16 @@ extension Tracee {
             return try capture(stop, registers)
         }
         switch stop.kind {
-        case ckvm_stop_entry:
-            noteDebug(try user())
-            stops.insist(stop)
-            try resume()
         case ckvm_stop_signal where stop.signal == trap:
             wasTrapped = true
             try resume()
         case ckvm_stop_signal: try resume(stop.signal)
         case ckvm_stop_group: try checked(ckvm_listen(thread), "PTRACE_LISTEN")
-        default: try resume()
+        default:
+            stop.undo()
+            try resume()
         }
         return nil
-    }
-
-    /// Learns what the VMM wants of KVM for a debugger of its own.
-    private func noteDebug(_ user: user_regs_struct) {
-        guard user.orig_rax == UInt64(SystemCall.ioctl),
-            Int32(truncatingIfNeeded: user.rdi) == vcpu.descriptor,
-            user.rsi & 0xffff_ffff == ckvm_request_set_guest_debug,
-            let bytes = memory.read(user.rdx, count: vmmDebug.count)
-        else { return }
-        vmmDebug = bytes
     }
 
     private func handleStarting(_ stop: ThreadStop) throws(TraceFailure) {
@@ -127,7 +123,7 @@ extension Tracee {
             try resume()
             return nil
         }
-        let value = Int64(bitPattern: UInt64(try user().rax))
+        let value = Int64(bitPattern: UInt64(try user(at: stop).rax))
         registers = page.registers
         let isDebug = value == 0 && isOurDebugExit
         guard isDebug || value == Int64(-EINTR) else { return try pass(value) }

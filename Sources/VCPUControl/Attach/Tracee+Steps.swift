@@ -37,7 +37,8 @@ extension Tracee {
     /// - Returns: false where that cannot be done.
     func startSteps(_ count: UInt64, endingAt breakpoints: Set<UInt64>) throws(TraceFailure) -> Bool
     {
-        guard let signal = messenger, knowsTraps else { return false }
+        let isVMMStepping = vmmDebug?.control.contains(.singleStep) ?? false
+        guard let signal = messenger, knowsTraps, !isVMMStepping else { return false }
         try setDebug(GuestDebug(steps: true))
         page.validRegisters = wantedRegisters
         (data.interrupting, data.pushed, data.signal) = (0, 0, UInt64(signal))
@@ -62,8 +63,9 @@ extension Tracee {
     func finishStep(isDebug: Bool) throws(TraceFailure) {
         // Whatever was not a trap of the processor may have cost SVM's vCPU its trap flag.
         let isTrap = isDebug && page.hasTrapped
-        if debug?.steps ?? false, !isTrap || hazard != nil { debug = nil }
-        guard let origin, isDebug && !page.isBreakpointHit || registers[.rip] != origin else {
+        if debug.steps, !isTrap || hazard != nil { isDebugStale = true }
+        guard let origin, isDebug && page.debugEvent.hits.isEmpty || registers[.rip] != origin
+        else {
             return
         }
         if isDebug {
@@ -116,18 +118,19 @@ extension Tracee {
     /// What there is to know of the instruction at RIP.
     func lookAhead() throws(TraceFailure) -> StepHazard? {
         let rip = registers[.rip]
-        if guest.use(rip) == nil { guest.insert(try readPage(rip & ~0xfff), at: rip & ~0xfff) }
-        return guest.use(rip)?.hazard(at: rip)
+        var page: GuestCode.Page
+        if let known = guest.take(rip) { page = known } else { page = try findPage(rip & ~0xfff) }
+        if !page.isRead { page.read(page.host.flatMap { memory.read($0, count: 4096) }) }
+        guest.insert(page)
+        return page.hazard(at: rip)
     }
 
-    private func readPage(_ rip: UInt64) throws(TraceFailure) -> [UInt8]? {
-        guard let system = try systemRegisters() else { return nil }
+    private func findPage(_ rip: UInt64) throws(TraceFailure) -> GuestCode.Page {
+        guard let system = try systemRegisters() else { return .init(address: rip) }
         let isLong = system.efer >> 10 & 1 != 0 && system.cs.l != 0
         let address = isLong ? rip : rip &+ system.cs.base
-        guard address & 0xfff == 0, let host = try host(of: address, count: 4096) else {
-            return nil
-        }
-        return memory.read(host, count: 4096)
+        guard address & 0xfff == 0 else { return .init(address: rip) }
+        return .init(address: rip, host: try host(of: address, count: 4096))
     }
 
     private func systemRegisters() throws(TraceFailure) -> kvm_sregs? {
@@ -153,7 +156,7 @@ extension Tracee {
 // The stops of a thread that makes many steps.
 extension Tracee {
     func handleStepping(_ stop: ThreadStop) throws(TraceFailure) -> Event? {
-        let user = try user()
+        let user = try user(at: stop)
         let isTrap = stop.kind == ckvm_stop_signal && stop.signal == trap
         let isSignal = stop.kind == ckvm_stop_signal && !isTrap
         let isMessage =
@@ -165,7 +168,7 @@ extension Tracee {
             return nil
         }
         let value = try takeSteps(user)
-        let isDebug = value == 0 && page.isDebugExit
+        let isDebug = value == 0 && isOurDebugExit
         if isMessage, isDebug {
             try setMask(Self.allSignals)
             state = .held
@@ -193,16 +196,16 @@ extension Tracee {
         var value: Int64?
         if place > layout.steps {
             value = Int64(bitPattern: place < layout.stepped ? user.rax : user.rbx)
-            if value == 0, page.isDebugExit, place < layout.stepped { done += 1 }
+            if value == 0, isOurDebugExit, place < layout.stepped { done += 1 }
         }
         guard value != nil || done > 0 else { return nil }
         registers = page.registers
         traps = traps || user.r13 == 1
         if done > 0 { (steps, hasStepped) = (steps + done, true) }
         if done == batch { guest.forget() }
-        if value == 0, page.isDebugExit {
+        if value == 0, isOurDebugExit {
             origin = nil
-            if !page.hasTrapped { debug = nil }
+            if !page.hasTrapped { isDebugStale = true }
         } else {
             origin = value == nil ? registers[.rip] : user.r12
             if value == Int64(-EINTR) { try finishStep(isDebug: false) }

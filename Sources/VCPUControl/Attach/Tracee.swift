@@ -1,7 +1,7 @@
 internal import CKVM
 internal import Glibc
 
-/// One vCPU thread of a VMM, held by ptrace in code of ours or watched on its way back there.
+/// One vCPU of a VMM: its thread is held by ptrace in code of ours, or watched on its way back there.
 ///
 /// At each of its stops the thread could run on without us (CKVM/attach/stub.S): its registers are
 /// never such that the death of the tracer would leave it anywhere but in its VMM.
@@ -35,7 +35,8 @@ final class Tracee {
         case trapped
     }
 
-    let thread: Int32
+    /// The one that ran the vCPU last, as far as was seen; 0: none.
+    var thread: Int32 = 0
     let vcpu: ForeignVCPU
     let page: ForeignRunPage
     let memory: ProcessMemory
@@ -55,10 +56,12 @@ final class Tracee {
     var scratch: UInt64 = 0
     /// Pages of an earlier tracer that was killed, for this vCPU.
     let leftover: Leftover?
-    /// What KVM was told; `nil` where a call may have changed what it makes of it.
-    var debug: GuestDebug? = .off
-    /// What the VMM told it, as far as that was seen.
-    var vmmDebug = GuestDebug.off.bytes
+    /// What KVM was told, beside what the VMM wants; and whether something since may have changed what
+    /// KVM makes of it.
+    var debug = GuestDebug.off
+    var isDebugStale = false
+    /// What the VMM told it; `nil` where nobody has seen that.
+    var vmmDebug: VMMDebug?
     var wasInterrupted = false
     /// The signal that asks for a stop, and is not the VMM's; 0: none.
     var trap: Int32 = 0
@@ -68,8 +71,11 @@ final class Tracee {
     /// Whether this KVM can keep interrupts back while it steps, as far as is known.
     var canBlockInterrupts = true
 
-    /// The vCPU when it last came out of the guest.
+    /// The vCPU when it last came out of the guest, once that was seen.
     var registers = RegisterFile()
+    var isKnown = false
+    /// Whether it has been waited for in vain since the thread was last held.
+    var isAway = false
     var steps: UInt64 = 0
     /// The steps that the debugger knows of.
     var reported: UInt64 = 0
@@ -89,8 +95,8 @@ final class Tracee {
     var knowsTraps = false
     var traps = false
 
-    init(thread: Int32, vcpu: ForeignVCPU, page: ForeignRunPage, target: Tracer.Target) {
-        (self.thread, self.vcpu, self.page) = (thread, vcpu, page)
+    init(_ vcpu: ForeignVCPU, page: ForeignRunPage, target: Tracer.Target) {
+        (self.vcpu, self.page) = (vcpu, page)
         (memory, stops) = (target.memory, target.stops)
         (cave, ignored) = (target.cave, target.ignored)
         leftover = target.leftovers.first { $0.owner == vcpu.descriptor }
@@ -105,8 +111,11 @@ final class Tracee {
         return wasTrapped ? .trapped : event
     }
 
-    /// Where KVM was told nothing of ours, such an exit is for a debugger of the VMM's.
-    var isOurDebugExit: Bool { page.isDebugExit && debug != .off }
+    /// What is not for the tracer alone is for a debugger of the VMM's.
+    var isOurDebugExit: Bool {
+        guard page.isDebugExit, debug != .off else { return false }
+        return !debug.leaves(page.debugEvent, to: vmmDebug ?? .off)
+    }
 
     static let runRequest: UInt64 = 0xae80
     static let allSignals = UInt64.max
@@ -133,9 +142,8 @@ extension Tracee {
         try checked(ckvm_resume(thread, signal), "PTRACE_SYSCALL")
     }
 
-    func user() throws(TraceFailure) -> user_regs_struct {
-        var registers = user_regs_struct()
-        try checked(unsafe ckvm_get_user(thread, &registers), "PTRACE_GETREGSET")
+    func user(at stop: ThreadStop) throws(TraceFailure) -> user_regs_struct {
+        guard let registers = stop.user else { throw .ended(status: nil) }
         return registers
     }
 

@@ -2,7 +2,8 @@ internal import CKVM
 
 // Taking hold of the vCPU threads, and letting go of them.
 extension Tracer {
-    /// Holds every vCPU of the process.
+    /// Holds the vCPUs of a process, at least one: another may wait in the VMM's code for as long as
+    /// that one stands still.
     func attach(_ process: Int32, _ vcpus: [ForeignVCPU]) throws(TraceFailure) {
         guard target == nil else { throw .refused("a process is attached to already") }
         inspector = ProcessInspector(process: process)
@@ -12,38 +13,84 @@ extension Tracer {
             memory: memory, stops: stops, cave: try memory.findCave(in: mappings),
             ignored: inspector.ignoredSignals, leftovers: memory.leftovers(in: mappings))
         self.target = target
-        var search = try ThreadSearch(process, vcpus, stops)
-        defer { search.leave() }
-        var patience = Patience()
-        while true {
-            try takeStops(&search, target)
-            if search.missing.isEmpty, tracees.allSatisfy({ $0.state == .held }) { break }
-            if let end = patience.look(isRunning: inspector.isRunning) {
-                throw .refused(text(awaited(search), end))
-            }
-            let held = Set(tracees.map(\.thread))
-            try search.seize(inspector.candidates(search.missing).filter { !held.contains($0) })
-            try pause(for: awaited(search))
-        }
-        tracees.sort { $0.vcpu.number < $1.vcpu.number }
+        tracees = try pages(of: vcpus).map { Tracee($0.0, page: $0.1, target: target) }
+        search = ThreadSearch(process, stops)
+        defer { search?.leave() }
+        try seizeKnown()
+        try holdAll()
     }
 
-    private func takeStops(_ search: inout ThreadSearch, _ target: Target) throws(TraceFailure) {
-        while let stop = stops.next() {
-            if let index = tracees.firstIndex(where: { $0.thread == stop.thread }) {
-                _ = try handle(stop, of: index)
-            } else if let (vcpu, page) = search.take(stop) {
-                let tracee = Tracee(thread: stop.thread, vcpu: vcpu, page: page, target: target)
-                tracees.append(tracee)
-                _ = try handle(stop, of: tracees.count - 1)
+    private func pages(
+        of vcpus: [ForeignVCPU]
+    ) throws(TraceFailure) -> [(ForeignVCPU, ForeignRunPage)] {
+        guard let process = ProcessDescriptor(inspector.process) else {
+            throw .refused("process \(inspector.process) has ended")
+        }
+        var pages: [(ForeignVCPU, ForeignRunPage)] = []
+        for vcpu in vcpus.sorted(by: { $0.number < $1.number }) {
+            guard vcpu.run != 0 else {
+                throw .refused("the VMM has not mapped the kvm_run of vCPU \(vcpu.number) yet")
             }
+            let size = Int(vcpu.runSize)
+            guard let page = process.runPage(of: vcpu.descriptor, size: size, isWritable: true)
+            else {
+                throw .refused(
+                    "cannot map the kvm_run of vCPU \(vcpu.number): pidfd_getfd needs the permission"
+                        + " to trace")
+            }
+            pages.append((vcpu, page))
+        }
+        return pages
+    }
+
+    /// Seizes the threads that are known to have run vCPUs.
+    private func seizeKnown() throws(TraceFailure) {
+        let known = Set(tracees.map(\.vcpu.thread)).intersection(inspector.threads)
+        try search?.seize(known.sorted())
+        let seized = known.filter { search?.give($0) == true }
+        for tracee in tracees where seized.contains(tracee.vcpu.thread) {
+            tracee.thread = tracee.vcpu.thread
         }
     }
 
-    /// The number of a vCPU whose thread has not come yet.
-    private func awaited(_ search: ThreadSearch) -> Int {
-        let outside = tracees.first { $0.state != .held }
-        return (search.missing.first ?? outside?.vcpu)?.number ?? 0
+    private func holdAll() throws(TraceFailure) {
+        var (patience, hasSearched) = (Patience(), false)
+        while let awaited = tracees.first(where: { !isAtHand($0) })?.vcpu.number {
+            let isHolding = tracees.contains { $0.state == .held }
+            if let end = patience.look(isRunning: inspector.isRunning, isHolding: isHolding) {
+                guard isHolding else { throw .refused(text(awaited, end)) }
+                guard !hasSearched, tracees.contains(where: { $0.thread == 0 }) else { return }
+                hasSearched = true
+                try runSearching(awaited)
+            }
+            try seizeCandidates()
+            try pause(for: awaited)
+        }
+    }
+
+    /// Whether the thread of a vCPU is held, at its `KVM_RUN` or at that of another one.
+    func isAtHand(_ tracee: Tracee) -> Bool {
+        tracees.contains {
+            $0.state == .held && ($0 === tracee || tracee.thread != 0 && $0.thread == tracee.thread)
+        }
+    }
+
+    private func seizeCandidates() throws(TraceFailure) {
+        let known = Set(tracees.map(\.thread))
+        let awaited = tracees.filter { !isAtHand($0) }.map(\.vcpu)
+        try search?.seize(inspector.candidates(awaited).filter { !known.contains($0) })
+    }
+
+    /// Lets the vCPUs that are held run on for a while: their threads may run others in turn, or others
+    /// wait for them.
+    private func runSearching(_ awaited: Int) throws(TraceFailure) {
+        let end = ContinuousClock.now + .milliseconds(300)
+        while .now < end, tracees.contains(where: { $0.thread == 0 }) {
+            for tracee in tracees where tracee.state == .held { try tracee.start(.off) }
+            try seizeCandidates()
+            try pause(for: awaited)
+        }
+        try quiesce()
     }
 
     private func text(_ vcpu: Int, _ end: Patience.End) -> String {
@@ -60,9 +107,7 @@ extension Tracer {
 
     /// Waits a moment for the next stop; the debugger may not want to wait any longer.
     private func pause(for vcpu: Int) throws(TraceFailure) {
-        let ready = ckvm_poll(channel, signals, 10)
-        if ready & 2 != 0 { try takeSignals() }
-        guard ready & 1 != 0, try receive() == .interrupt else { return }
+        guard try wait(milliseconds: 10) == .request(.interrupt) else { return }
         throw .refused(
             "interrupted while a thread of process \(inspector.process) was to come to the KVM_RUN"
                 + " of vCPU \(vcpu); the VMM runs on")
@@ -74,20 +119,25 @@ extension Tracer {
         do throws(TraceFailure) {
             try quiesce()
         } catch {}
-        for tracee in tracees { release(tracee) }
+        // Who waits for one that is held comes when that has been let go of.
+        let held = tracees.filter { $0.state == .held }.map(\.thread)
+        let threads = Set(tracees.map(\.thread)).subtracting([0])
+        for thread in held + threads.subtracting(held).sorted() { release(thread) }
         tracees = []
     }
 
-    private func release(_ tracee: Tracee) {
+    private func release(_ thread: Int32) {
+        let own = tracees.filter { $0.thread == thread }
         do throws(TraceFailure) {
             // A signal may come between, more than once.
             for _ in 0..<100 {
-                guard try hold(tracee) else { break }
-                let pending = inspector.pendingSignals(of: tracee.thread)
-                if try tracee.release(pending: pending) { return }
+                guard let held = try hold(own) else { break }
+                for other in own where other !== held { try held.free(other) }
+                let pending = inspector.pendingSignals(of: thread)
+                if try held.release(pending: pending) { return }
             }
             // It does not come back to its KVM_RUN; our page stays behind, unused.
-            ThreadSearch.letGo(tracee.thread, stops)
+            ThreadSearch.letGo(thread, stops)
         } catch {}
     }
 }

@@ -20,7 +20,7 @@ extension Tracer {
             try start(index)
         }
         while true {
-            let wakeup = try wait(milliseconds: 1000)
+            let wakeup = try wait(milliseconds: isAwaiting && !run.isHelped ? 20 : 1000)
             for tracee in tracees where tracee.isOverdue { try tracee.interrupt() }
             switch wakeup {
             case .event(let index, let event):
@@ -31,9 +31,17 @@ extension Tracer {
             case .request(.interrupt):
                 try quiesce()
                 return TracedStop(vcpu: standing, reason: .interrupted)
+            case .nothing where isAwaiting:
+                run.isHelped = true
+                for index in tracees.indices where canStart(index) { try start(index) }
             case .request, .nothing: continue
             }
         }
+    }
+
+    /// Whether the only vCPU that is to run is outside.
+    private var isAwaiting: Bool {
+        if case .one(let number) = run.scope { tracees[number].state == .outside } else { false }
     }
 
     /// The vCPU that a stop by the user is about: one that can be asked.
@@ -43,7 +51,7 @@ extension Tracer {
     }
 
     private func begin(_ scope: RunScope, _ limit: UInt64, _ breakpoints: [UInt64]) {
-        run.scope = scope
+        (run.scope, run.isHelped) = (scope, false)
         run.breakpoints = Set(breakpoints)
         for tracee in tracees { tracee.guest.forget() }
         let count = tracees.count
@@ -51,10 +59,10 @@ extension Tracer {
         // What runs since an exit that passed goes on as it was begun.
         for (index, tracee) in tracees.enumerated() where !tracee.isRunning {
             switch scope {
-            case .one:
+            case .one(index):
                 let end = tracee.reported.addingReportingOverflow(limit)
                 run.goals[index] = .steps(to: end.overflow ? .max : end.partialValue)
-            case .all: run.goals[index] = .free
+            case .one, .all: run.goals[index] = .free
             }
         }
     }
@@ -63,7 +71,7 @@ extension Tracer {
     private func start(_ index: Int) throws(TraceFailure) {
         let tracee = tracees[index]
         let rip = tracee.registers[.rip]
-        if case .steps = run.goals[index] {} else { run.goals[index] = goal(at: rip) }
+        if case .steps = run.goals[index] {} else { run.goals[index] = goal(of: tracee) }
         tracee.origin = nil
         switch run.goals[index] {
         case .none: try tracee.start(.off)
@@ -85,14 +93,15 @@ extension Tracer {
         try tracee.startStep(hazard)
     }
 
-    private func goal(at rip: UInt64) -> TracedRun.Goal {
+    private func goal(of tracee: Tracee) -> TracedRun.Goal {
         guard run.watched.isEmpty else { return .compare }
         if run.breakpoints.isEmpty { return .free }
-        guard run.breakpoints.count <= GuestDebug.greatestCount else { return .compare }
+        let free = (tracee.vmmDebug ?? .off).free.count
+        guard run.breakpoints.count <= free else { return .compare }
         switch run.hasHardwareBreakpoints {
         case nil: return .probe
         case false?: return .compare
-        case true?: return run.breakpoints.contains(rip) ? .stepOff : .free
+        case true?: return run.breakpoints.contains(tracee.registers[.rip]) ? .stepOff : .free
         }
     }
 
@@ -101,6 +110,11 @@ extension Tracer {
         _ index: Int, _ event: Tracee.Event
     ) throws(TraceFailure) -> TracedStop? {
         if let stop = note(index, event) { return stop }
+        // The one is inside: those that ran on for that stand still again.
+        if run.scope == .one(index), tracees[index].state == .held {
+            run.isHelped = false
+            try quiesce()
+        }
         let others = run.watched.isEmpty ? 0 : tracees.count - 1
         for next in (index - others...index).map({ ($0 + tracees.count) % tracees.count })
         where canStart(next) { try start(next) }
@@ -110,8 +124,15 @@ extension Tracer {
     /// Whether a vCPU can be set going now: where memory is watched one after the other, so that a
     /// change is known to be that of the one that has stepped.
     private func canStart(_ index: Int) -> Bool {
-        run.includes(index) && tracees[index].state == .held
+        tracees[index].state == .held && (run.includes(index) || helps(index))
             && (run.watched.isEmpty || !tracees.contains(where: \.isRunning))
+    }
+
+    /// Whether a vCPU runs on so that the only one that is to run comes to its `KVM_RUN`: because it is
+    /// its thread's turn before, or because the other does not come by itself.
+    private func helps(_ index: Int) -> Bool {
+        guard isAwaiting, case .one(let number) = run.scope else { return false }
+        return run.isHelped || tracees[index].thread == tracees[number].thread
     }
 
     /// Counts what a vCPU has done, and says whether it has to stop there.
@@ -161,6 +182,7 @@ extension Tracer {
 
     /// Stops every vCPU that runs; what it still does on the way is kept for the next run.
     func quiesce() throws(TraceFailure) {
+        try seizeRunners()
         for tracee in tracees where tracee.isRunning { try tracee.interrupt() }
         while tracees.contains(where: \.isRunning) {
             guard case .event(let index, let event) = try wait() else { continue }
@@ -168,19 +190,25 @@ extension Tracer {
         }
     }
 
-    /// Waits a while for a vCPU that is outside.
+    /// Waits a while for one of the vCPUs of a thread.
     ///
-    /// - Returns: whether it is held.
-    func hold(_ tracee: Tracee) throws(TraceFailure) -> Bool {
-        for _ in 0..<20 where tracee.state != .held {
+    /// - Returns: the one that is held; `nil` where they are outside still, or the thread is at another.
+    func hold(_ own: [Tracee]) throws(TraceFailure) -> Tracee? {
+        for _ in 0..<20 {
+            if let held = own.first(where: { $0.state == .held }) { return held }
+            if own.allSatisfy({ $0.isAway || $0.thread == 0 || isAtHand($0) }) { return nil }
             guard case .event(let index, let event) = try wait(milliseconds: 10) else { continue }
             keep(note(index, event))
         }
-        return tracee.state == .held
+        for tracee in own { tracee.isAway = true }
+        return own.first { $0.state == .held }
     }
 
-    func handle(_ stop: ThreadStop, of index: Int) throws(TraceFailure) -> Tracee.Event? {
-        try tracees[index].handle(stop)
+    /// Seizes threads of which it was not known that they run a vCPU.
+    private func seizeRunners() throws(TraceFailure) {
+        let missing = tracees.filter { $0.thread == 0 }.map(\.vcpu)
+        guard !missing.isEmpty, !isLeaving else { return }
+        try search?.seize(inspector.runners(of: missing))
     }
 }
 

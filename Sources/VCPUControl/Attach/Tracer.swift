@@ -17,6 +17,8 @@ package final class Tracer {
     var inspector = ProcessInspector(process: 0)
     var target: Target?
     var tracees: [Tracee] = []
+    /// Threads of which it is not known yet whether they run a vCPU.
+    var search: ThreadSearch?
     /// Where guest memory lies in the process.
     var slots: [GuestExtent] = []
     /// Stops that came while another was reported.
@@ -79,21 +81,22 @@ package final class Tracer {
             switch request {
             case .attach(let process, let vcpus):
                 try attach(process, vcpus)
-                reply(.held(takeState()))
+                reply(.held(try takeState()))
             case .call(let vcpu, let request, let argument):
                 let (result, bytes) = try call(vcpu, request, argument)
                 reply(.result(result, bytes))
             case .run(let scope, let limit, let breakpoints):
                 let stop = try run(scope, limit, breakpoints)
-                reply(.stopped(stop, takeState()))
+                reply(.stopped(stop, try takeState()))
             case .hold:
                 try quiesce()
-                reply(.held(takeState()))
+                reply(.held(try takeState()))
             case .memory(let slots):
                 self.slots = slots
                 for tracee in tracees { tracee.slots = slots }
             case .watch(let bytes): run.watched.watch(bytes)
             case .trap(let signal): for tracee in tracees { tracee.trap = signal }
+            case .debug(let vcpu, let debug): try tracee(vcpu).learn(debug)
             case .interrupt: break
             case .detach:
                 detach()
@@ -113,13 +116,27 @@ package final class Tracer {
         _ = unsafe packet.withUnsafeBytes { unsafe ckvm_send(channel, $0.baseAddress, $0.count) }
     }
 
-    private func takeState() -> TracedState {
-        for tracee in tracees { tracee.reported = tracee.steps }
-        return TracedState(
-            vcpus: tracees.map {
+    private func takeState() throws(TraceFailure) -> TracedState {
+        var state = TracedState()
+        for tracee in tracees {
+            tracee.reported = tracee.steps
+            if !tracee.isKnown { try lookAt(tracee) }
+            state.vcpus.append(
                 .init(
-                    thread: $0.thread, steps: $0.steps, registers: $0.registers)
-            })
+                    thread: tracee.thread, steps: tracee.steps,
+                    registers: tracee.isKnown ? tracee.registers : nil))
+        }
+        return state
+    }
+
+    /// Asks KVM for the registers of a vCPU that has not been seen in `KVM_RUN`.
+    private func lookAt(_ tracee: Tracee) throws(TraceFailure) {
+        guard tracee.thread != 0, let carrier = tracees.first(where: { $0.state == .held })
+        else { return }
+        let (result, bytes) = try carrier.ioctl(
+            ckvm_request_get_regs, InjectedCode.raw(kvm_regs()), of: tracee.vcpu)
+        guard result == 0, let file = RegisterFile(bytes: bytes) else { return }
+        (tracee.registers, tracee.isKnown) = (file, true)
     }
 
     private func call(
@@ -127,20 +144,33 @@ package final class Tracer {
     ) throws(TraceFailure) -> (Int32, [UInt8]) {
         let tracee = try tracee(number)
         try quiesce()
-        guard try hold(tracee) else {
+        guard let carrier = try carrier(of: tracee, isChanged: Self.changing.contains(request))
+        else {
             throw .refused(
                 "vCPU \(number) is outside KVM_RUN, in its VMM's own code, where KVM cannot be"
-                    + " asked about it; continue, and interrupt later")
+                    + " asked about it, or may be told otherwise; step it, then it is inside")
         }
         // Whatever is set may drop the trap flag that KVM keeps for stepping.
         if request == ckvm_request_set_regs || request == ckvm_request_set_sregs {
-            tracee.debug = tracee.debug == .off ? .off : nil
+            tracee.isDebugStale = true
         }
-        let (result, bytes) = try tracee.ioctl(request, argument)
+        let (result, bytes) = try carrier.ioctl(request, argument, of: tracee.vcpu)
         if result == 0, request == ckvm_request_set_regs, let file = RegisterFile(bytes: argument) {
             tracee.registers = file
         }
         return (result, bytes)
+    }
+
+    private static let changing: Set<UInt64> = [
+        ckvm_request_set_regs, ckvm_request_set_sregs, ckvm_request_set_msrs,
+    ]
+
+    /// The vCPU whose thread makes the ioctls of a vCPU: itself, or any that is held while the thread
+    /// of the one is known to be elsewhere than in its `KVM_RUN`.
+    private func carrier(of tracee: Tracee, isChanged: Bool) throws(TraceFailure) -> Tracee? {
+        if try hold([tracee]) != nil { return tracee }
+        guard !isChanged, tracee.thread != 0 else { return nil }
+        return tracees.first { $0.state == .held }
     }
 
     func tracee(_ number: Int) throws(TraceFailure) -> Tracee {
@@ -182,12 +212,44 @@ extension Tracer {
     /// Moves every thread on that has stopped, up to the first event.
     private func takeStops() throws(TraceFailure) -> Wakeup? {
         while let stop = stops.next() {
-            guard let index = tracees.firstIndex(where: { $0.thread == stop.thread }) else {
+            guard let index = vcpu(of: stop) else {
+                search?.take(stop)
                 continue
             }
-            if let event = try handle(stop, of: index) { return .event(index, event) }
+            noteDebug(stop)
+            if let event = try tracees[index].handle(stop) { return .event(index, event) }
         }
         return nil
+    }
+
+    /// The vCPU that a stop is about; `nil`: the thread runs none, as far as is known.
+    ///
+    /// Of those of the thread it is the one that runs, or the one to whose `KVM_RUN` it comes.
+    private func vcpu(of stop: ThreadStop) -> Int? {
+        let own = tracees.indices.filter { tracees[$0].thread == stop.thread }
+        if let index = own.first(where: { tracees[$0].state != .outside }) { return index }
+        if let descriptor = stop.run.flatMap(Tracee.vcpu),
+            let index = tracees.firstIndex(where: {
+                $0.vcpu.descriptor == descriptor && $0.state == .outside
+            })
+        {
+            _ = search?.give(stop.thread)
+            tracees[index].thread = stop.thread
+            return index
+        }
+        return own.first
+    }
+
+    /// Learns what the VMM tells KVM for a debugger of its own.
+    private func noteDebug(_ stop: ThreadStop) {
+        guard stop.kind == ckvm_stop_entry, let user = stop.user,
+            user.orig_rax == UInt64(SystemCall.ioctl),
+            user.rsi & 0xffff_ffff == ckvm_request_set_guest_debug,
+            case let descriptor = Int32(truncatingIfNeeded: user.rdi),
+            let tracee = tracees.first(where: { $0.vcpu.descriptor == descriptor })
+        else { return }
+        let bytes = target?.memory.read(user.rdx, count: VMMDebug.size)
+        tracee.vmmDebug = bytes.flatMap { VMMDebug($0) } ?? tracee.vmmDebug
     }
 
     func takeSignals() throws(TraceFailure) {

@@ -33,6 +33,7 @@ extension PacketWriter {
         put(vcpu.descriptor)
         put(vcpu.run)
         put(vcpu.runSize)
+        put(vcpu.thread)
     }
 
     mutating func put(_ state: TracedState) {
@@ -40,7 +41,9 @@ extension PacketWriter {
         for vcpu in state.vcpus {
             put(vcpu.thread)
             put(vcpu.steps)
-            for register in Register.allCases { put(vcpu.registers[register]) }
+            put(UInt8(vcpu.registers == nil ? 0 : 1))
+            let registers = vcpu.registers ?? RegisterFile()
+            for register in Register.allCases { put(registers[register]) }
         }
     }
 
@@ -91,7 +94,8 @@ extension PacketReader {
     mutating func vcpu() throws(Malformed) -> ForeignVCPU {
         let number = Int(try integer(UInt32.self))
         return ForeignVCPU(
-            number: number, descriptor: try integer(), run: try integer(), runSize: try integer())
+            number: number, descriptor: try integer(), run: try integer(), runSize: try integer(),
+            thread: try integer())
     }
 
     mutating func state() throws(Malformed) -> TracedState {
@@ -99,10 +103,11 @@ extension PacketReader {
         let count = try integer(UInt32.self)
         for _ in 0..<min(count, 4096) {
             let (thread, steps) = (try integer(Int32.self), try integer(UInt64.self))
+            let isKnown = try integer(UInt8.self) != 0
             var registers = RegisterFile()
             for register in Register.allCases { registers[register] = try integer() }
             state.vcpus.append(
-                .init(thread: thread, steps: steps, registers: registers))
+                .init(thread: thread, steps: steps, registers: isKnown ? registers : nil))
         }
         return state
     }

@@ -12,6 +12,8 @@ enum TracerRequest: Equatable {
     case watch([WatchedBytes])
     /// Which signal means that a vCPU has to stop; no answer.
     case trap(signal: Int32)
+    /// What the VMM wanted of KVM for a vCPU when it was attached to; no answer.
+    case debug(vcpu: Int, VMMDebug)
     /// Stop what runs; the answer is `.held`.
     case hold
     /// End the run that is under way; no answer of its own.
@@ -38,8 +40,8 @@ struct TracedState: Equatable {
         var thread: Int32
         /// Instructions that the debugger has stepped.
         var steps: UInt64
-        /// As KVM left them when the vCPU last came out of the guest.
-        var registers: RegisterFile
+        /// As KVM left them when the vCPU last came out of the guest; `nil` where that was not seen.
+        var registers: RegisterFile?
     }
 
     var vcpus: [VCPU] = []
@@ -63,7 +65,7 @@ struct TracedStop: Equatable {
 
 extension TracerRequest {
     /// The first byte of every packet; another one is another version of this program.
-    static let version: UInt8 = 2
+    static let version: UInt8 = 3
 
     var packet: [UInt8] {
         var writer = PacketWriter()
@@ -94,6 +96,10 @@ extension TracerRequest {
         case .trap(let signal):
             writer.put(UInt8(7))
             writer.put(signal)
+        case .debug(let vcpu, let debug):
+            writer.put(UInt8(9))
+            writer.put(UInt32(vcpu))
+            writer.put(debug.bytes)
         case .interrupt: writer.put(UInt8(4))
         case .detach: writer.put(UInt8(5))
         }
@@ -121,6 +127,10 @@ extension TracerRequest {
         case 5: self = .detach
         case 6: self = .hold
         case 7: self = .trap(signal: try reader.integer())
+        case 9:
+            let vcpu = Int(try reader.integer(UInt32.self))
+            guard let debug = VMMDebug(try reader.data()) else { throw .init() }
+            self = .debug(vcpu: vcpu, debug)
         case 8: self = .watch(WatchedBytes.list(try reader.words()))
         default: throw .init()
         }

@@ -23,25 +23,12 @@ struct AttachTests {
     func code() {
         #expect(InjectedCode.stub.count <= 4096)
         #expect(InjectedCode.cave(.init()).count == InjectedCode.caveSize)
-        #expect(String(decoding: InjectedCode.stub.prefix(15), as: UTF8.self) == "sevdbg attach 3")
+        #expect(String(decoding: InjectedCode.stub.prefix(15), as: UTF8.self) == "sevdbg attach 4")
         // SYSCALL is where threads are sent to make one.
         let layout = InjectedCode.layout
         for place in [layout.call, layout.last_call, layout.steps, layout.run] {
             #expect(Array(InjectedCode.stub[place..<place + 2]) == [0x0f, 0x05])
         }
-    }
-
-    @Test("struct kvm_guest_debug for nothing, steps, and breakpoints")
-    func guestDebug() {
-        func words(_ debug: GuestDebug) -> [UInt64] {
-            stride(from: 0, to: 72, by: 8).map {
-                UInt64(littleEndian: debug.bytes[$0..<$0 + 8])
-            }
-        }
-        #expect(words(.off) == [UInt64](repeating: 0, count: 9))
-        #expect(words(GuestDebug(steps: true)) == [3] + [UInt64](repeating: 0, count: 8))
-        let two = GuestDebug(addresses: [0x1000, 0x2000])
-        #expect(words(two) == [0x2_0001, 0x1000, 0x2000, 0, 0, 0, 0, 0, 0x40a])
     }
 
     @Test("what Yama demands is said with its remedy", arguments: [1, 2, 3])

@@ -55,6 +55,29 @@ struct GuestMemoryMapTests {
             ])
     }
 
+    @Test("page tables under a C-bit are read where the same memory is without it")
+    func encrypted() {
+        let bit: UInt64 = 1 << 47
+        let tables: [UInt64: UInt64] = [
+            0x1000: bit | 0x2003, 0x2000: bit | 0x3003, 0x3000: bit | 0x83,
+        ]
+        func map(_ physical: UInt64) -> GuestMemoryMap {
+            GuestMemoryMap(
+                mappings: Self.mappings, system: Self.system(),
+                translations: [(0x10_0000, physical)]
+            ) { address, count in
+                let entry = address >= Self.ram ? tables[address - Self.ram] ?? 0 : 0
+                return entry.littleEndianBytes(8)
+            }
+        }
+        let found = map(bit | 0x10_0000)
+        #expect(found.origin == .pageTables)
+        #expect(found.slots.map(\.guest) == [0, 0x10_0000, bit, bit | 0x10_0000])
+        #expect(found.slots[3].host == found.slots[1].host)
+        // KVM says that it has another C-bit.
+        #expect(map(bit << 1 | 0x10_0000).origin == .unknown)
+    }
+
     @Test("where KVM says otherwise, or says nothing, nothing is known")
     func unknown() {
         for translations: [(UInt64, UInt64?)] in [[(0x20_1234, 0x20_1234)], [(0x1000, nil)], []] {

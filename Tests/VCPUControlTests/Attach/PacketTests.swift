@@ -10,13 +10,14 @@ struct PacketTests {
             process: 4711,
             vcpus: [
                 .init(number: 0, descriptor: 12, run: 0x7f00_0000_0000, runSize: 12288),
-                .init(number: 1, descriptor: 13, run: 0, runSize: 0),
+                .init(number: 1, descriptor: 13, run: 0, runSize: 0, thread: 4712),
             ]),
         .call(vcpu: 3, request: 0x8090_ae81, argument: [1, 2, 255]),
         .run(.all, limit: .max, breakpoints: [0x1000, .max]),
         .run(.one(7), limit: 1, breakpoints: []),
         .memory([.init(guest: 0, host: 0x7f12_3456_0000, size: 1 << 20)]), .interrupt, .detach,
         .hold, .trap(signal: 23),
+        .debug(vcpu: 1, .init(control: 0x2_0003, addresses: [1, 2, 3, 4], dr7: 0x402)),
         .watch([.init(.init(0x1000), count: 8), .init(.init(1 << 40), count: 1)]),
     ]
 
@@ -24,6 +25,7 @@ struct PacketTests {
         vcpus: [
             .init(thread: 99, steps: 1 << 40, registers: registers),
             .init(thread: 100, steps: 0, registers: RegisterFile()),
+            .init(thread: 0, steps: 0, registers: nil),
         ])
 
     static let registers: RegisterFile = {

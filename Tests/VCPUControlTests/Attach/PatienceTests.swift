@@ -35,6 +35,16 @@ struct PatienceTests {
         #expect(end == .late && time == .seconds(60))
     }
 
+    @Test("where a vCPU is held already, the others are waited for for less")
+    func holding() {
+        var patience = Patience(from: start)
+        let ends = (1...20).map {
+            patience.look(
+                isRunning: $0 % 2 == 0, isHolding: true, at: start + .milliseconds(10 * $0))
+        }
+        #expect(ends == [Patience.End?](repeating: nil, count: 18) + [.idle, .idle])
+    }
+
     @Test("times of doing nothing add up")
     func sum() throws {
         let (end, time) = try #require(

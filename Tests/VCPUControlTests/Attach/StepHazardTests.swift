@@ -33,45 +33,71 @@ struct StepHazardTests {
     @Test("the table has a bit for each hazard and each breakpoint of its pages")
     func table() {
         var code = GuestCode()
-        var bytes = [UInt8](repeating: 0x90, count: 4096)
+        var bytes = Self.bytes
         bytes[0x123] = 0xf4
         bytes[0x124] = 0x48
         bytes[0x125] = 0xcf
-        code.insert(bytes, at: 0x7000)
-        code.insert(nil, at: 0x9000)
+        code.insert(Self.page(0x7000, bytes))
+        code.insert(Self.page(0x9000, nil))
         let table = code.table([0x7008, 0x8009, 0x9001])
         #expect(table.count == 8 + 520)
         #expect(UInt64(littleEndian: table[0..<8]) == 1)
         #expect(UInt64(littleEndian: table[8..<16]) == 0x7000)
         let bits = (0..<4096).filter { table[16 + $0 / 8] >> UInt8($0 % 8) & 1 != 0 }
         #expect(bits == [0x008, 0x123, 0x124, 0x125])
-        #expect(code.use(0x7124)?.hazard(at: 0x7124) == .interruptReturn(isQuad: true))
-        #expect(code.use(0x7122)?.hazard(at: 0x7122) == nil)
-        #expect(code.use(0x9000)?.hazard(at: 0x9000) == .unknown)
-        #expect(code.use(0xa000) == nil)
+        let page = code.take(0x7fff)
+        #expect(page?.hazard(at: 0x7124) == .interruptReturn(isQuad: true))
+        #expect(page?.hazard(at: 0x7122) == nil)
+        #expect(code.take(0x9000)?.hazard(at: 0x9000) == .unknown)
+        #expect(code.take(0xa000) == nil)
+    }
+
+    private static let bytes = [UInt8](repeating: 0x90, count: 4096)
+
+    private static func page(_ address: UInt64, _ bytes: [UInt8]?) -> GuestCode.Page {
+        var page = GuestCode.Page(address: address)
+        page.read(bytes)
+        return page
+    }
+
+    @Test("where the VMM has had the vCPU, code is read again before it is trusted")
+    func doubt() throws {
+        var code = GuestCode()
+        code.insert(Self.page(0x7000, Self.bytes))
+        code.doubt()
+        #expect(UInt64(littleEndian: code.table([])[0..<8]) == 0)
+        let known = code.take(0x7000)
+        var page = try #require(known)
+        #expect(!page.isRead)
+        var bytes = Self.bytes
+        bytes[8] = 0xf4
+        page.read(bytes)
+        #expect(page.isRead && page.hazard(at: 0x7008) == .halt)
+        page.read(nil)
+        #expect(page.hazard(at: 0x7008) == .unknown)
     }
 
     @Test("the page that was used longest ago makes room, and the table fits its place")
-    func pages() {
+    func pages() throws {
         var code = GuestCode()
-        let bytes = [UInt8](repeating: 0x90, count: 4096)
-        for page in 0..<UInt64(GuestCode.mostPages) { code.insert(bytes, at: page << 12) }
-        _ = code.use(0)
-        code.insert(bytes, at: 0x10_0000)
+        for page in 0..<UInt64(GuestCode.mostPages) {
+            code.insert(Self.page(page << 12, Self.bytes))
+        }
+        let first = code.take(0)
+        code.insert(try #require(first))
+        code.insert(Self.page(0x10_0000, Self.bytes))
         #expect(code.pages.count == GuestCode.mostPages)
-        #expect(code.use(0) != nil)
-        #expect(code.use(0x1000) == nil)
         let size = MemoryLayout<ckvm_attach_pages>.size
         #expect(code.table([]).count == size)
+        #expect(code.take(0) != nil)
+        #expect(code.take(0x1000) == nil)
         #expect(Tracee.argumentSize + size <= Tracee.scratchSize)
     }
 
     @Test("an instruction that the page's end cuts off is not known")
     func pageEnd() {
-        var code = GuestCode()
-        var bytes = [UInt8](repeating: 0x90, count: 4096)
+        var bytes = Self.bytes
         bytes[4095] = 0x48
-        code.insert(bytes, at: 0x7000)
-        #expect(code.use(0x7fff)?.hazard(at: 0x7fff) == .unknown)
+        #expect(Self.page(0x7000, bytes).hazard(at: 0x7fff) == .unknown)
     }
 }

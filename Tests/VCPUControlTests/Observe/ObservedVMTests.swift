@@ -27,6 +27,7 @@ struct ObservedVMTests {
         record.add(id)
         record.add(UInt32(500 + id))
         record.add(UInt64(12345))
+        record.add(0x2_0001, 0x10_0000, 0x20_0000, 0, 0, 0x402)
         record.add(UInt32(2))
         record.add(hasVMCB)
         record.add(0x7b, 0x42_0041, 0x10_0026, 0x10_0027, 0x1000, 0x7000)
@@ -51,6 +52,7 @@ struct ObservedVMTests {
         #expect(slots[1].hostAddress(of: GuestPhysicalAddress(0x10_2000)) == nil)
         #expect(slots[1].hostAddress(of: GuestPhysicalAddress(0)) == nil)
         #expect(vms[0].vcpus[0].thread == .known(500, from: .direct))
+        #expect(vms[0].vcpus[0].debug?.used == [0])
         #expect(vms[0].vcpus[0].lastExit.name == "KVM_EXIT_IO")
         #expect(vms[0].vcpus[0].vmcb == nil && vms[0].sev == nil)
     }
@@ -77,6 +79,17 @@ struct ObservedVMTests {
     func closed() throws {
         let vms = try #require(ObservedVM.decode(Self.vcpu(8, id: 3)))
         #expect(vms.map(\.descriptor) == [nil] && vms[0].vcpus.map(\.id) == [3])
+    }
+
+    @Test("a VM whose descriptor is closed has its memory slots by its first vCPU, and others once")
+    func slotsOfVCPU() throws {
+        let first = Self.slot(8, id: 0, gpa: 0) + Self.vm(8, descriptor: .max)
+        let closed = try #require(ObservedVM.decode(first + Self.vcpu(8, id: 0)))
+        #expect(closed.map(\.descriptor) == [nil])
+        #expect(closed[0].slots.value?.map(\.id) == [0])
+        let both = Self.slot(8, id: 0, gpa: 0) + Self.vm(8, descriptor: 4) + first
+        let open = try #require(ObservedVM.decode(both))
+        #expect(open.map(\.descriptor) == [4] && open[0].slots.value?.count == 1)
     }
 
     @Test("bytes that the program does not write are no VMs")

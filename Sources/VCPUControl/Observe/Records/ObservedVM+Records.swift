@@ -21,7 +21,8 @@ private struct VMRecords {
         var process: UInt32?
         var sev: ObservedVM.SEV?
         var hasMoreSlots = false
-        var slots: [MemorySlot] = []
+        /// By their numbers, for a VM is written for its descriptor and for its first vCPU.
+        var slots: [UInt32: MemorySlot] = [:]
         var vcpus: [ObservedVM.VCPU] = []
     }
 
@@ -30,7 +31,7 @@ private struct VMRecords {
 
     var vms: [ObservedVM] {
         gathered.values.sorted { ($0.descriptor ?? .max) < ($1.descriptor ?? .max) }.map { vm in
-            let slots = vm.slots.sorted {
+            let slots = vm.slots.values.sorted {
                 ($0.addressSpace, $0.start, $0.id) < ($1.addressSpace, $1.start, $1.id)
             }
             return ObservedVM(
@@ -59,7 +60,7 @@ private struct VMRecords {
             let version = reader.word32(), reader.word32() != nil
         else { return nil }
         var known = gathered[vm] ?? Gathered()
-        known.descriptor = Int(descriptor)
+        if descriptor != .max { known.descriptor = Int(descriptor) }
         known.process = process
         known.hasMoreSlots = hasMore != 0
         if hasSEV != 0 {
@@ -75,16 +76,17 @@ private struct VMRecords {
             let size = reader.word64(), let hostAddress = reader.word64(),
             let id = reader.word16(), let space = reader.word16(), reader.word32() != nil
         else { return nil }
-        gathered[vm, default: Gathered()].slots.append(
+        gathered[vm, default: Gathered()].slots[UInt32(space) << 16 | UInt32(id)] =
             MemorySlot(
                 id: Int(id), addressSpace: Int(space), start: GuestPhysicalAddress(start),
-                size: size, hostAddress: hostAddress, flags: MemorySlot.Flags(rawValue: flags)))
+                size: size, hostAddress: hostAddress, flags: MemorySlot.Flags(rawValue: flags))
         return ()
     }
 
     private mutating func takeVCPU(from reader: inout RecordReader) -> Void? {
         guard let descriptor = reader.word32(), let vm = reader.word64(), let id = reader.word32(),
             let thread = reader.word32(), let exits = reader.word64(),
+            let debug = Self.debug(from: &reader),
             let reason = reader.word32(), let hasVMCB = reader.word32(),
             let vmcb = Self.vmcb(from: &reader)
         else { return nil }
@@ -92,8 +94,16 @@ private struct VMRecords {
             ObservedVM.VCPU(
                 id: Int(id), descriptor: Int(descriptor), thread: .known(thread, from: .direct),
                 exits: .known(exits, from: .direct), lastExit: ExitReason(kvmRun: reason),
+                debug: debug,
                 vmcb: hasVMCB == 0 ? nil : vmcb))
         return ()
+    }
+
+    private static func debug(from reader: inout RecordReader) -> VMMDebug? {
+        guard let control = reader.word64(), let dr0 = reader.word64(), let dr1 = reader.word64(),
+            let dr2 = reader.word64(), let dr3 = reader.word64(), let dr7 = reader.word64()
+        else { return nil }
+        return VMMDebug(control: control, addresses: [dr0, dr1, dr2, dr3], dr7: dr7)
     }
 
     private static func vmcb(from reader: inout RecordReader) -> ObservedVM.VMCB? {

@@ -28,6 +28,8 @@ package struct ObservedVM: Sendable, Equatable {
         package var exits: Reading<UInt64>
         /// The last return to userspace.
         package var lastExit: ExitReason
+        /// What the VMM has told KVM for a debugger of its own; `nil` where that cannot be seen.
+        package var debug: VMMDebug?
         /// The live VMCB; `nil` where KVM is not kvm_amd, or the kernel has no types of it.
         package var vmcb: VMCB?
     }
