@@ -31,8 +31,9 @@ extension AttachTests {
     func outside(mode: String) throws {
         let vmm = try StrictVMM([mode])
         let run = try Self.attach(
-            vmm, "print/x $r8", "vcpu 1", "print/x $r8", "print $cr3", "stepi 200", "set $rax = $rax",
-            "break *0x10042", "continue", "continue", "continue", "continue", "vcpu")
+            vmm, "print/x $r8", "vcpu 1", "print/x $r8", "print $cr3", "stepi 200",
+            "set $rax = $rax", "break *0x10042", "continue", "continue", "continue", "continue",
+            "vcpu")
         #expect(run.status == 0 && run.errors.isEmpty, "\(run)")
         // A constant of each vCPU.
         #expect(run.output.contains("$1 = 0x9e3779b97f4a7c15"), "\(run)")
@@ -63,7 +64,10 @@ extension AttachTests {
         let vmm = try StrictVMM(["--break"])
         for commands in [
             ["stepi", "stepi 600", "vcpu 1", "stepi 600"],
-            ["break *0x1003f", "break *0x10042", "continue", "continue", "continue", "stepi 3"],
+            [
+                "break *0x1003f", "break *0x10042", "continue", "continue", "continue", "delete",
+                "stepi",
+            ],
             ["info registers", "break *0x10042", "continue", "delete", "stepi", "stepi 160"],
             [0x10_03f, 0x10_042, 0x10_047, 0x1_0049].map { "break *\($0)" } + ["continue"],
         ] {
@@ -78,13 +82,14 @@ extension AttachTests {
 
     /// The text that a guest of ours ends with, and how many instructions that took.
     private static func launch(
-        _ schedule: String, _ body: (Int32) throws -> Void
+        _ schedule: String, _ prefix: [String] = [], _ body: (Int32) throws -> Void
     ) throws -> (status: Int32, output: String) {
         let (process, pipe) = (Process(), Pipe())
-        process.executableURL = URL(filePath: program)
-        process.arguments =
-            ["launch", "spin", "--machine", "kvm", "--vcpus", "2", "--schedule", schedule]
-            + ["--args", "60000", "--batch"]
+        let arguments =
+            prefix + [program, "launch", "spin", "--machine", "kvm", "--vcpus", "2"]
+            + ["--schedule", schedule, "--args", "60000", "--batch"]
+        process.executableURL = URL(filePath: arguments[0])
+        process.arguments = Array(arguments.dropFirst())
         process.standardOutput = pipe
         try process.run()
         defer { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
@@ -102,7 +107,7 @@ extension AttachTests {
         let alone = try Self.launch(schedule) { _ in }
         #expect(alone.status == 0)
         let held = try Self.launch(schedule) { process in
-            for _ in 0..<500 { if Self.runs(process) { break } }
+            for _ in 0..<500 where !Self.runs(process) { usleep(10_000) }
             for _ in 0..<2 {
                 let run = try ProgramRun(
                     ["attach", "\(process)", "-e", "stepi 300", "-e", "vcpu 1", "-e", "stepi 300"])
@@ -115,9 +120,40 @@ extension AttachTests {
         #expect(held.output == alone.output)
     }
 
-    /// Whether the process has run a vCPU.
+    /// A command that runs another one as a user without privileges has it, BPF among them.
+    static let drop: [String]? = GuestCorpus.tool("setpriv").map {
+        [$0, "--inh-caps=-all", "--bounding-set=-all"]
+    }
+
+    @Test(
+        "without privileges: guest memory by the page tables, and what a VMM debugs is left alone",
+        .enabled(if: drop != nil, "needs setpriv"), arguments: ["turns", "threads"])
+    func unprivileged(schedule: String) throws {
+        let drop = try #require(Self.drop)
+        let held = try Self.launch(schedule, drop) { process in
+            for _ in 0..<500 where !Self.runs(process) { usleep(10_000) }
+            let commands = ["info memory", "x/1i $rip", "stepi 50"].flatMap { ["-e", $0] }
+            let run = try ProgramRun(["attach", "\(process)"] + commands, through: drop)
+            #expect(run.output.contains("a mapping of the VMM whose page tables agree"), "\(run)")
+            #expect(!run.output.contains("not located"), "\(run)")
+            if schedule == "turns" {
+                #expect(run.status == 0 && run.output.contains("50 instructions"), "\(run)")
+            } else {
+                #expect(run.status == 1, "\(run)")
+                #expect(run.errors.contains("the VMM debugs vCPU 0 itself"), "\(run)")
+            }
+        }
+        #expect(held.status == 0 && held.output.contains("920048 instructions"), "\(held)")
+    }
+
+    /// Whether the process has its vCPUs.
     private static func runs(_ process: Int32) -> Bool {
-        let vms = try? VMInspector(of: process).vms()
-        return vms?.contains { $0.vcpus.contains { $0.exits.value ?? 0 > 0 } } ?? false
+        let folder = "/proc/\(process)/fd"
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return files.contains { file in
+            let target = try? FileManager.default.destinationOfSymbolicLink(
+                atPath: "\(folder)/\(file)")
+            return target == "anon_inode:kvm-vcpu:1"
+        }
     }
 }

@@ -7,11 +7,15 @@ struct ProgramRun {
     var output: String
     var errors: String
 
-    /// Runs the program beside the tests, and waits for it.
-    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+    /// Runs the program beside the tests, through another one where that is given, and waits for it.
+    init(
+        _ arguments: [String], through prefix: [String] = [], environment: [String: String] = [:]
+    ) throws {
         let process = Process()
-        process.executableURL = Bundle.main.bundleURL.appending(path: "sevdbg")
-        process.arguments = arguments
+        let program = Bundle.main.bundleURL.appending(path: "sevdbg").path()
+        let all = prefix + [program] + arguments
+        process.executableURL = URL(filePath: all[0])
+        process.arguments = Array(all.dropFirst())
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let (output, errors) = (Pipe(), Pipe())
         process.standardInput = FileHandle.nullDevice

@@ -38,6 +38,9 @@ internal import CKVM
         return DebugEvent(exception: debug.exception, dr6: debug.dr6)
     }
 
+    /// Exits after `KVM_EXIT_DEBUG` need not overwrite what it says.
+    func forgetDebugEvent() { unsafe run.pointee.debug.arch.dr6 = 0 }
+
     /// KVM writes the general registers to the page when the vCPU comes out of the guest, for bit 0.
     var validRegisters: UInt64 {
         get { unsafe run.pointee.kvm_valid_regs }

@@ -105,4 +105,8 @@ struct DebugEvent: Equatable {
     /// The debug registers whose breakpoints are met.
     var hits: [Int] { (0..<4).filter { !isInt3 && dr6 >> UInt64($0) & 1 != 0 } }
     var isInt3: Bool { exception == 3 }
+
+    /// Whether memory that other exits use as well holds one that KVM has written: bits of DR6 that are
+    /// always set.
+    var isReal: Bool { exception == 1 && dr6 & 0xffff_0ff0 == 0xffff_0ff0 }
 }

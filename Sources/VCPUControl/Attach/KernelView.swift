@@ -59,8 +59,7 @@ extension ForeignMachine {
     func passDebug(_ now: ObservedVM?) {
         for (index, vcpu) in process.vcpus.enumerated() {
             let seen = now?.vcpus.first { $0.descriptor == Int(vcpu.descriptor) }
-            guard let debug = seen?.debug, debug != .off else { continue }
-            client.send(.debug(vcpu: index, debug))
+            if let debug = seen?.debug { client.send(.debug(vcpu: index, debug)) }
         }
     }
 }

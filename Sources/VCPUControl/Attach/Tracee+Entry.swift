@@ -16,6 +16,7 @@ extension Tracee {
             return nil
         }
         vmm = registers
+        if code == 0 { isDebugged = page.debugEvent.isReal }
         (isKnown, isAway) = (true, false)
         guest.doubt()
         try checked(unsafe ckvm_get_mask(thread, &mask), "PTRACE_GETSIGMASK")
@@ -191,6 +192,7 @@ extension Tracee {
         pending: UInt64
     ) throws(TraceFailure) -> Bool {
         try setDebug(.off)
+        if !isDebugged { page.forgetDebugEvent() }
         restorePage()
         if scratch != 0 { _ = try call(SystemCall.munmap, [scratch, UInt64(Self.scratchSize)]) }
         scratch = 0

@@ -9,6 +9,7 @@ extension Tracee {
         wanted.blocksInterrupts = wanted.steps && canBlockInterrupts
         let vmm = vmmDebug ?? .off
         guard debug != wanted || isDebugStale && (wanted != .off || vmm != .off) else { return }
+        guard wanted == .off || vmmDebug != nil || !isDebugged else { throw Self.unseenDebug(vcpu) }
         data.debugging = 1
         try writeData()
         let (result, _) = try ioctl(
@@ -26,6 +27,13 @@ extension Tracee {
         guard wanted == .off else { return }
         data.debugging = 0
         try writeData()
+    }
+
+    private static func unseenDebug(_ vcpu: ForeignVCPU) -> TraceFailure {
+        .refused(
+            "the VMM debugs vCPU \(vcpu.number) itself (its last exit was KVM_EXIT_DEBUG), and would"
+                + " lose what it has set if this were stepped; root can see that by BPF, and others"
+                + " when the VMM sets it again: continue, and interrupt later")
     }
 
     /// Takes what KVM has been told by the VMM, unless that has told something else since.

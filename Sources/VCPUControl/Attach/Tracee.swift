@@ -62,6 +62,8 @@ final class Tracee {
     var isDebugStale = false
     /// What the VMM told it; `nil` where nobody has seen that.
     var vmmDebug: VMMDebug?
+    /// Whether the VMM had an exit of a debugger of its own before the thread was first held.
+    var isDebugged = false
     var wasInterrupted = false
     /// The signal that asks for a stop, and is not the VMM's; 0: none.
     var trap: Int32 = 0
