@@ -73,7 +73,19 @@ expect "after killed ones" 1 'left running: 1000 instructions'
 before=$(kill -USR1 $vmm; sleep 1; tail -n 1 /tmp/vmm)
 kill -USR1 $vmm; sleep 1
 [ "$before" != "$(tail -n 1 /tmp/vmm)" ] || fail "the guest does not go on"
-kill $vmm
-wait $vmm || fail "the VMM saw irregularities"
-cat /tmp/vmm
+# Ends the VMM, which must have noticed nothing.
+end_vmm() {
+    kill $vmm
+    wait $vmm || fail "the VMM saw irregularities"
+    cat /tmp/vmm
+}
+end_vmm
+
+# vCPUs on one thread, threads that wait for each other, and a VMM that steps its guest itself.
+for mode in --turns --alternate --debug; do
+    start_vmm $mode
+    attach "stepi 200" "vcpu 1" 'print $cr3' "stepi 200"
+    expect "$mode: both are stepped" 2 '400 instructions\|^$1 = 0x1000$'
+    end_vmm
+done
 exit $failures

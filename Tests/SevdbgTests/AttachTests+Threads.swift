@@ -44,6 +44,51 @@ extension AttachTests {
         try Self.expectUndisturbed(vmm)
     }
 
+    @Test("a VM that has not begun, or stands still, is looked at, and held when it goes on")
+    func asleep() throws {
+        let vmm = try StrictVMM(["--asleep"])
+        for round in 0..<2 {
+            let run = try Self.attach(
+                vmm, "print/x $r8", "print $cr3", "x/1xb 0x10000", "vcpu 1", "print/x $r8")
+            #expect(run.status == 0 && run.errors.isEmpty, "\(run)")
+            for text in [
+                "$1 = 0x9e3779b97f4a7c15", "$2 = 0x1000", "0xb9", "$3 = 0x9e3779b97f4a7c14",
+            ] { #expect(run.output.contains(text), "\(run)") }
+            let changed = try Self.attach(vmm, "set $r8 = 0")
+            #expect(
+                changed.status == 1 && changed.errors.contains("is outside KVM_RUN"), "\(changed)")
+            let report = try vmm.report()
+            #expect(report.irregular == 0 && (report.rounds[0] > 0) == (round > 0))
+            let output = try Self.attach(
+                vmm, ["break *0x10042", "continue", "delete", "stepi 100"]
+            ) { kill(vmm.number, SIGUSR2) }
+            #expect(output.contains(#""reason":"breakpoint""#), "\(output)")
+            #expect(output.contains(#""instructions":100"#), "\(output)")
+            kill(vmm.number, SIGUSR2)
+            try vmm.waitUntilAsleep()
+        }
+        kill(vmm.number, SIGUSR2)
+        try Self.expectUndisturbed(vmm)
+    }
+
+    /// Attaches, and does something else when that is done.
+    private static func attach(
+        _ vmm: StrictVMM, _ commands: [String], whenAttached body: () -> Void
+    ) throws -> String {
+        let (process, pipe) = (Process(), Pipe())
+        process.executableURL = URL(filePath: program)
+        process.arguments =
+            ["attach", "\(vmm.number)", "--json"] + commands.flatMap { ["-e", $0] }
+        process.standardOutput = pipe
+        try process.run()
+        // JSON lines are written at once, the head first.
+        let head = pipe.fileHandleForReading.availableData
+        body()
+        let output = head + pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return String(decoding: output, as: UTF8.self)
+    }
+
     /// Whether breakpoints of the processor work on this KVM, as the VMM needs them.
     static let hasBreakpoints: Bool = {
         guard let vmm = try? StrictVMM(["--break"]) else { return false }

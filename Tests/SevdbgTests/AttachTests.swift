@@ -292,7 +292,10 @@ struct AttachTests {
         let process = Process()
         process.executableURL = URL(filePath: Self.emulator ?? "")
         process.arguments =
-            ["-accel", "kvm", "-cpu", "qemu64", "-m", "64", "-display", "none", "-nodefaults"]
+            [
+                "-accel", "kvm", "-cpu", "qemu64", "-smp", "2", "-m", "64", "-display", "none",
+                "-nodefaults",
+            ]
             + ["-no-reboot", "-bios", rom.path(), "-debugcon", "file:\(output.path())"]
         process.standardError = FileHandle.nullDevice
         try process.run()
@@ -308,6 +311,8 @@ struct AttachTests {
                 ["attach", "\(process.processIdentifier)", "-e", "stepi 500", "-e", "break"]
                     + ["-e", "continue", "-e", "print $cr3", "-e", "x/1xg 0x8000"])
             #expect(run.status == 0)
+            // The second waits to be started.
+            #expect(run.output.contains("2 vCPUs]"))
             #expect(run.output.contains("$1 = 0x1000"))
             #expect(run.output.contains(": OUT port 0xe9, 1 bytes: "))
             #expect(run.output.contains("0x8000:\t0x"))

@@ -85,6 +85,16 @@ final class StrictVMM {
         process.waitUntilExit()
     }
 
+    /// Waits until its rounds come to an end, with `--asleep`.
+    func waitUntilAsleep() throws {
+        for _ in 0..<500 {
+            let before = try report().rounds
+            usleep(20_000)
+            if try report().rounds == before { return }
+        }
+        throw Failure(text: "does not fall asleep")
+    }
+
     /// Waits until nobody traces it.
     func waitUntilFree() throws { try wait(untilTraced: false) }
 

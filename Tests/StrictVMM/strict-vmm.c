@@ -1,6 +1,7 @@
 // A VMM that checks itself: every exit, every answer, every register, every return of KVM_RUN.
 //
-//     strict-vmm [--tick MILLISECONDS | --busy | --debug | --break | --turns | --alternate | --seccomp | --two-vms]
+//     strict-vmm [--tick MILLISECONDS | --busy | --debug | --break | --turns | --alternate | --asleep
+//                | --seccomp | --two-vms]
 //
 // Two vCPUs, each on a thread of its own. A guest folds all its registers, a word of memory, its flags
 // as PUSHF and IRETQ have them, and what the VMM answers into a sum, and gives it out with each round;
@@ -9,8 +10,9 @@
 // get a signal every so often: each has to arrive, and only such a signal may make KVM_RUN return EINTR.
 // With --debug it makes a step of its own every so often, which has to end in KVM_EXIT_DEBUG; with --break
 // a breakpoint of its own, which is always set, has to be met in each round. With --turns one thread runs
-// both vCPUs, round by round; with --alternate two do, and each waits for the other. With --two-vms each
-// vCPU is number 0 of a VM of its own. With --busy its threads compute, and run no vCPU.
+// both vCPUs, round by round; with --alternate two do, and each waits for the other; with --asleep they wait
+// for SIGUSR2 before the first round, and with the next one again. With --two-vms each vCPU is number 0 of
+// a VM of its own. With --busy its threads compute, and run no vCPU.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -94,10 +96,10 @@ struct vcpu {
 
 static struct vcpu vcpus[VCPUS];
 static atomic_int stopping;
-static int busy, debugs, breaks, turns, alternates;
+static int busy, debugs, breaks, turns, alternates, sleeps;
 static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t turn_change = PTHREAD_COND_INITIALIZER;
-static int turn;
+static int turn, asleep;
 static _Thread_local struct vcpu *self;
 
 static void fail(const char *what) {
@@ -211,13 +213,14 @@ static int round_trip(struct vcpu *v) {
 
 static void await_turn(struct vcpu *v) {
     pthread_mutex_lock(&turn_lock);
-    while (turn != v->number && !atomic_load(&stopping)) pthread_cond_wait(&turn_change, &turn_lock);
+    while ((asleep || (alternates && turn != v->number)) && !atomic_load(&stopping))
+        pthread_cond_wait(&turn_change, &turn_lock);
     pthread_mutex_unlock(&turn_lock);
 }
 
-static void pass_turn(void) {
+static void change_turn(int *what, int value) {
     pthread_mutex_lock(&turn_lock);
-    turn = (turn + 1) % VCPUS;
+    *what = value;
     pthread_cond_broadcast(&turn_change);
     pthread_mutex_unlock(&turn_lock);
 }
@@ -226,12 +229,11 @@ static void *serve(void *argument) {
     struct vcpu *v = self = argument;
     while (busy && !atomic_load(&stopping)) continue;
     while (!atomic_load(&stopping) && v->irregular < 10) {
-        if (alternates) await_turn(v);
+        if (alternates || sleeps) await_turn(v);
         if (!round_trip(v)) break;
-        if (alternates) pass_turn();
+        if (alternates) change_turn(&turn, (v->number + 1) % VCPUS);
         if (turns) v = self = &vcpus[(v->number + 1) % VCPUS];
     }
-    if (alternates) pass_turn();
     return 0;
 }
 
@@ -337,6 +339,7 @@ int main(int count, char **arguments) {
     breaks = count == 2 && !strcmp(arguments[1], "--break");
     turns = count == 2 && !strcmp(arguments[1], "--turns");
     alternates = count == 2 && !strcmp(arguments[1], "--alternate");
+    asleep = sleeps = count == 2 && !strcmp(arguments[1], "--asleep");
     if (count == 2 && !strcmp(arguments[1], "--seccomp")) enter_seccomp();
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGRTMIN, &action, 0);
@@ -344,6 +347,7 @@ int main(int count, char **arguments) {
     sigemptyset(&waited);
     sigaddset(&waited, SIGTERM);
     sigaddset(&waited, SIGUSR1);
+    sigaddset(&waited, SIGUSR2);
     sigprocmask(SIG_SETMASK, &waited, 0);
     make_vms(count == 2 && !strcmp(arguments[1], "--two-vms") ? 2 : 1);
     for (int i = 0; i < VCPUS; i++) {
@@ -359,12 +363,14 @@ int main(int count, char **arguments) {
         int number = tick ? sigtimedwait(&waited, 0, &pause) : sigwaitinfo(&waited, 0);
         if (number == SIGTERM) break;
         if (number == SIGUSR1) report(ticks);
+        if (number == SIGUSR2) change_turn(&asleep, !asleep);
         if (number < 0 && errno == EAGAIN) {
             ticks++;
             signal_all();
         }
     }
     atomic_store(&stopping, 1);
+    change_turn(&asleep, 0);
     signal_all();
     for (int i = 0; i < VCPUS; i++)
         if (!turns || !i) pthread_join(vcpus[i].thread, 0);

@@ -213,7 +213,7 @@ registers:      .fill 144, 1, 0         // what the VMM has in s.regs.regs, unle
 vmm_debug:      .fill 72, 1, 0          // struct kvm_guest_debug of the VMM, as far as it is known
 
 // A first system call in a VMM that has no page of ours yet: written, for that moment, over the zeros
-// behind the code of some mapping. It leads back to the VMM's KVM_RUN as well.
+// behind the code of some mapping. It leads back to the VMM's own system call as well.
     .balign 8
     .globl ckvm_cave_start, ckvm_cave_data, ckvm_cave_end
 ckvm_cave_start:
@@ -224,10 +224,11 @@ ckvm_cave_start:
     mov     cave_r10(%rip), %r10
     mov     cave_r8(%rip), %r8
     mov     cave_r9(%rip), %r9
-    mov     $16, %eax
+    mov     cave_rax(%rip), %rax
     jmp     *cave_again(%rip)
 ckvm_cave_data:
 cave_again:     .quad 0                 // RIP at the SYSCALL
+cave_rax:       .quad 0                 // its number
 cave_rdi:       .quad 0
 cave_rsi:       .quad 0
 cave_rdx:       .quad 0

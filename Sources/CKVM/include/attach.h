@@ -32,7 +32,7 @@ struct ckvm_attach_pages {
 
 /// The data of the code for the first system call.
 struct ckvm_attach_cave {
-    uint64_t again, rdi, rsi, rdx, r10, r8, r9;
+    uint64_t again, rax, rdi, rsi, rdx, r10, r8, r9;
 };
 
 /// Offsets in the stub, and the sizes of both pieces of code, in bytes.

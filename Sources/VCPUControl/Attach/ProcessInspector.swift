@@ -58,14 +58,16 @@ struct ProcessInspector {
     /// The threads of the process, in order.
     var threads: [Int32] { directory("task").compactMap { Int32($0) }.sorted() }
 
+    /// Those without the kernel's that share the process (PF_IO_WORKER 0x10, PF_USER_WORKER 0x4000): they
+    /// never stop for a tracer.
+    var ownThreads: [Int32] {
+        threads.filter { thread in flags(of: thread).map { $0 & 0x4010 == 0 } ?? false }
+    }
+
     /// Threads that may be about to run a vCPU: in `KVM_RUN`, on a processor, or stopped outside a
     /// system call (-1).
-    ///
-    /// Threads of the kernel that share the process (PF_IO_WORKER 0x10, PF_USER_WORKER 0x4000)
-    /// never stop for a tracer.
     func candidates(_ vcpus: [ForeignVCPU]) -> [Int32] {
-        threads.filter { thread in
-            guard let flags = flags(of: thread), flags & 0x4010 == 0 else { return false }
+        ownThreads.filter { thread in
             let call = systemCall(of: thread)
             return call.first == "running" || call.first == "-1" || isRun(call, of: vcpus)
         }

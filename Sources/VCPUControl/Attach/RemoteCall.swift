@@ -7,6 +7,8 @@ enum SystemCall {
     static let munmap = 11
     static let ioctl = 16
     static let getpid = 39
+    /// restart_syscall(2), of those that the kernel keeps the rest of.
+    static let restart = 219
 }
 
 // System calls that a held thread makes for us.

@@ -5,7 +5,7 @@ internal import Glibc
 struct ThreadSearch {
     private let process: Int32
     private let stops: ThreadStops
-    private var seized: Set<Int32> = []
+    private(set) var seized: Set<Int32> = []
 
     init(_ process: Int32, _ stops: ThreadStops) { (self.process, self.stops) = (process, stops) }
 

@@ -29,6 +29,11 @@ struct ThreadStop {
         _ = unsafe ckvm_set_user(thread, &registers)
     }
 
+    /// The registers where a thread waits in a system call that is none of its `KVM_RUN`s.
+    var waiting: user_regs_struct? {
+        kind == ckvm_stop_interrupt && run == nil && user?.isWaiting == true ? user : nil
+    }
+
     /// Lets a thread go on as if it had not been stopped.
     func undo() {
         if kind == ckvm_stop_entry { insist() }
@@ -73,6 +78,9 @@ final class ThreadStops {
         }
     }
 
+    /// Gives a stop back to who waits for any.
+    func giveBack(_ stop: ThreadStop) { waiting.insert(stop, at: 0) }
+
     func insertCode(_ page: UInt64) { code.insert(page) }
 
     func removeCode(_ page: UInt64) { code.remove(page) }
@@ -105,14 +113,37 @@ final class ThreadStops {
     }
 }
 
+/// Results of system calls that only the kernel and tracers see; linux/errno.h.
+private enum Restart {
+    static let system: Int64 = -512
+    static let noInterrupt: Int64 = -513
+    static let noHandler: Int64 = -514
+    static let block: Int64 = -516
+}
+
 extension user_regs_struct {
+    private var result: Int64 { Int64(bitPattern: UInt64(rax)) }
+    private var isInCall: Bool { Int64(bitPattern: UInt64(orig_rax)) >= 0 }
+
     /// Whether a system call has ended with EINTR.
-    var isInterrupted: Bool {
-        Int64(bitPattern: UInt64(rax)) == Int64(-EINTR) && Int64(bitPattern: UInt64(orig_rax)) >= 0
+    var isInterrupted: Bool { result == Int64(-EINTR) && isInCall }
+
+    /// Whether a system call has been interrupted, and can be made again.
+    var isWaiting: Bool {
+        isInCall
+            && [
+                Int64(-EINTR), Restart.system, Restart.noInterrupt, Restart.noHandler,
+                Restart.block,
+            ]
+            .contains(result)
     }
+
+    /// Whether the kernel makes it again behind a handler that wants that.
+    var isRestarted: Bool { [Restart.system, Restart.noInterrupt].contains(result) }
 
     /// Goes back in front of the system call.
     mutating func again() {
-        (rip, rax, orig_rax) = (rip &- 2, orig_rax, .max)
+        let number = result == Restart.block ? UInt64(SystemCall.restart) : UInt64(orig_rax)
+        (rip, rax, orig_rax) = (rip &- 2, number, .max)
     }
 }

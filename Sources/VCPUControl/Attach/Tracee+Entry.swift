@@ -88,12 +88,15 @@ extension Tracee {
         return true
     }
 
+    /// Makes a system call from the cave.
+    ///
     /// - Returns: `nil` where a signal came between; the thread is outside.
-    private func performInCave(
+    func performInCave(
         _ number: Int, _ arguments: [UInt64]
     ) throws(TraceFailure) -> Int64? {
         let back = ckvm_attach_cave(
-            again: vmm.rip &- 2, rdi: vmm.rdi, rsi: vmm.rsi, rdx: vmm.rdx, r10: vmm.r10,
+            again: again.rip, rax: again.rax, rdi: vmm.rdi, rsi: vmm.rsi, rdx: vmm.rdx,
+            r10: vmm.r10,
             r8: vmm.r8, r9: vmm.r9)
         try memory.write(InjectedCode.cave(back), to: cave)
         switch try perform(at: cave, number, arguments) {
@@ -102,7 +105,7 @@ extension Tracee {
             try clear()
             return value
         case .signal(let signal):
-            try setUser(returned(Int64(-EINTR)))
+            try setUser(vmm.isRestarted ? again : returned(Int64(-EINTR)))
             try clear()
             try resume(signal)
             state = .outside

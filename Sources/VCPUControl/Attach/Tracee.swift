@@ -170,11 +170,10 @@ extension Tracee {
         return registers
     }
 
-    /// The VMM's registers in front of its `KVM_RUN`.
+    /// The VMM's registers in front of its system call, which but for a visit is its `KVM_RUN`.
     var again: user_regs_struct {
         var registers = vmm
-        registers.rip = vmm.rip &- 2
-        registers.rax = UInt64(SystemCall.ioctl)
+        registers.again()
         return registers
     }
 

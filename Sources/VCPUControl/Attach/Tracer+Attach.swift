@@ -15,9 +15,9 @@ extension Tracer {
         self.target = target
         tracees = try pages(of: vcpus).map { Tracee($0.0, page: $0.1, target: target) }
         search = ThreadSearch(process, stops)
-        defer { search?.leave() }
         try seizeKnown()
         try holdAll()
+        if !hasAllThreads { search?.leave() }
     }
 
     private func pages(
@@ -58,7 +58,10 @@ extension Tracer {
         while let awaited = tracees.first(where: { !isAtHand($0) })?.vcpu.number {
             let isHolding = tracees.contains { $0.state == .held }
             if let end = patience.look(isRunning: inspector.isRunning, isHolding: isHolding) {
-                guard isHolding else { throw .refused(text(awaited, end)) }
+                if !isHolding {
+                    guard end == .idle, try visitAll() else { throw .refused(text(awaited, end)) }
+                    return
+                }
                 guard !hasSearched, tracees.contains(where: { $0.thread == 0 }) else { return }
                 hasSearched = true
                 try runSearching(awaited)
@@ -66,6 +69,18 @@ extension Tracer {
             try seizeCandidates()
             try pause(for: awaited)
         }
+    }
+
+    /// Takes a VM that its monitor has stopped: until its vCPUs come to their `KVM_RUN`, on whatever
+    /// thread, they can be asked about.
+    ///
+    /// - Returns: whether they can.
+    private func visitAll() throws(TraceFailure) -> Bool {
+        let known = Set(tracees.map(\.thread))
+        try search?.seize(inspector.ownThreads.filter { !known.contains($0) })
+        hasAllThreads = true
+        guard let first = tracees.first else { return false }
+        return try lookAt(first)
     }
 
     /// Whether the thread of a vCPU is held, at its `KVM_RUN` or at that of another one.
@@ -97,8 +112,9 @@ extension Tracer {
         let head = "no thread of process \(inspector.process) came to the KVM_RUN of vCPU \(vcpu)"
         return switch end {
         case .idle:
-            head + ", and none has done anything for 2 s; if its monitor has stopped the VM, resume"
-                + " it there, attach, and let sevdbg hold its vCPUs instead"
+            head
+                + ", none has done anything for 2 s, and none waits where it could be asked; if the"
+                + " process is stopped, let it go on (kill -CONT)"
         case .late:
             head + " within 60 s, although they run; if its monitor has stopped this VM, resume it"
                 + " there; if the host has too much to do, try again"
@@ -123,6 +139,7 @@ extension Tracer {
         let held = tracees.filter { $0.state == .held }.map(\.thread)
         let threads = Set(tracees.map(\.thread)).subtracting([0])
         for thread in held + threads.subtracting(held).sorted() { release(thread) }
+        search?.leave()
         tracees = []
     }
 

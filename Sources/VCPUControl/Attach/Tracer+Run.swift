@@ -206,9 +206,13 @@ extension Tracer {
 
     /// Seizes threads of which it was not known that they run a vCPU.
     private func seizeRunners() throws(TraceFailure) {
+        guard !isLeaving else { return }
         let missing = tracees.filter { $0.thread == 0 }.map(\.vcpu)
-        guard !missing.isEmpty, !isLeaving else { return }
-        try search?.seize(inspector.runners(of: missing))
+        if missing.isEmpty {
+            search?.leave()
+        } else {
+            try search?.seize(inspector.runners(of: missing))
+        }
     }
 }
 

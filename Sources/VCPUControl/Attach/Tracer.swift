@@ -19,6 +19,8 @@ package final class Tracer {
     var tracees: [Tracee] = []
     /// Threads of which it is not known yet whether they run a vCPU.
     var search: ThreadSearch?
+    /// Whether all threads of the process were seized when it was attached to.
+    var hasAllThreads = false
     /// Where guest memory lies in the process.
     var slots: [GuestExtent] = []
     /// Stops that came while another was reported.
@@ -130,13 +132,16 @@ package final class Tracer {
     }
 
     /// Asks KVM for the registers of a vCPU that has not been seen in `KVM_RUN`.
-    private func lookAt(_ tracee: Tracee) throws(TraceFailure) {
-        guard tracee.thread != 0, let carrier = tracees.first(where: { $0.state == .held })
-        else { return }
-        let (result, bytes) = try carrier.ioctl(
-            ckvm_request_get_regs, InjectedCode.raw(kvm_regs()), of: tracee.vcpu)
-        guard result == 0, let file = RegisterFile(bytes: bytes) else { return }
+    ///
+    /// - Returns: whether KVM could be asked.
+    @discardableResult func lookAt(_ tracee: Tracee) throws(TraceFailure) -> Bool {
+        let argument = InjectedCode.raw(kvm_regs())
+        guard let (result, bytes) = try ask(tracee, ckvm_request_get_regs, argument) else {
+            return false
+        }
+        guard result == 0, let file = RegisterFile(bytes: bytes) else { return true }
         (tracee.registers, tracee.isKnown) = (file, true)
+        return true
     }
 
     private func call(
@@ -144,7 +149,9 @@ package final class Tracer {
     ) throws(TraceFailure) -> (Int32, [UInt8]) {
         let tracee = try tracee(number)
         try quiesce()
-        guard let carrier = try carrier(of: tracee, isChanged: Self.changing.contains(request))
+        let isInside = try hold([tracee]) != nil
+        guard isInside || !Self.changing.contains(request),
+            let (result, bytes) = try ask(tracee, request, argument)
         else {
             throw .refused(
                 "vCPU \(number) is outside KVM_RUN, in its VMM's own code, where KVM cannot be"
@@ -154,7 +161,6 @@ package final class Tracer {
         if request == ckvm_request_set_regs || request == ckvm_request_set_sregs {
             tracee.isDebugStale = true
         }
-        let (result, bytes) = try carrier.ioctl(request, argument, of: tracee.vcpu)
         if result == 0, request == ckvm_request_set_regs, let file = RegisterFile(bytes: argument) {
             tracee.registers = file
         }
@@ -165,12 +171,25 @@ package final class Tracer {
         ckvm_request_set_regs, ckvm_request_set_sregs, ckvm_request_set_msrs,
     ]
 
-    /// The vCPU whose thread makes the ioctls of a vCPU: itself, or any that is held while the thread
-    /// of the one is known to be elsewhere than in its `KVM_RUN`.
-    private func carrier(of tracee: Tracee, isChanged: Bool) throws(TraceFailure) -> Tracee? {
-        if try hold([tracee]) != nil { return tracee }
-        guard !isChanged, tracee.thread != 0 else { return nil }
-        return tracees.first { $0.state == .held }
+    /// Makes an ioctl of a vCPU on its thread, or on any while its own is elsewhere than in its `KVM_RUN`:
+    /// there the ioctl would wait.
+    ///
+    /// - Returns: `nil` where no thread can make it.
+    private func ask(
+        _ tracee: Tracee, _ request: UInt64, _ argument: [UInt8]
+    ) throws(TraceFailure) -> (Int32, [UInt8])? {
+        if tracee.state == .held { return try tracee.ioctl(request, argument) }
+        guard tracee.thread != 0 || hasAllThreads, let target else { return nil }
+        if let held = tracees.first(where: { $0.state == .held }) {
+            return try held.ioctl(request, argument, of: tracee.vcpu)
+        }
+        let known = tracees.filter { $0.state == .outside && $0.thread != 0 }.map(\.thread)
+        for thread in known + (search?.seized.sorted() ?? []) {
+            let visitor = Tracee(tracee.vcpu, page: tracee.page, target: target)
+            visitor.thread = thread
+            if let answer = try visitor.visit(request, argument) { return answer }
+        }
+        return nil
     }
 
     func tracee(_ number: Int) throws(TraceFailure) -> Tracee {
