@@ -59,7 +59,7 @@ extension Tracer {
             let isHolding = tracees.contains { $0.state == .held }
             if let end = patience.look(isRunning: inspector.isRunning, isHolding: isHolding) {
                 if !isHolding {
-                    guard end == .idle, try visitAll() else { throw .refused(text(awaited, end)) }
+                    guard try visitAll() else { throw .refused(text(awaited, end)) }
                     return
                 }
                 guard !hasSearched, tracees.contains(where: { $0.thread == 0 }) else { return }
@@ -116,8 +116,8 @@ extension Tracer {
                 + ", none has done anything for 2 s, and none waits where it could be asked; if the"
                 + " process is stopped, let it go on (kill -CONT)"
         case .late:
-            head + " within 60 s, although they run; if its monitor has stopped this VM, resume it"
-                + " there; if the host has too much to do, try again"
+            head + " within 60 s, although they run, and none waits where it could be asked; if the"
+                + " host has too much to do, try again"
         }
     }
 
@@ -144,7 +144,8 @@ extension Tracer {
     }
 
     private func release(_ thread: Int32) {
-        let own = tracees.filter { $0.thread == thread }
+        let own = tracees.filter { $0.thread == thread && $0.code != 0 }
+        for tracee in own { tracee.isAway = false }
         do throws(TraceFailure) {
             // A signal may come between, more than once.
             for _ in 0..<100 {
@@ -153,7 +154,7 @@ extension Tracer {
                 let pending = inspector.pendingSignals(of: thread)
                 if try held.release(pending: pending) { return }
             }
-            // It does not come back to its KVM_RUN; our page stays behind, unused.
+            // There is nothing of ours, or it does not come back to its KVM_RUN, and that stays behind.
             ThreadSearch.letGo(thread, stops)
         } catch {}
     }
