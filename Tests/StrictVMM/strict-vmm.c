@@ -130,8 +130,10 @@ static void fold(struct vcpu *v) {
 
 // Runs to the next exit, which must be the one that is expected.
 static int next_exit(struct vcpu *v, unsigned reason) {
-    while (!atomic_load(&stopping)) {
+    for (;;) {
+        // Before `stopping`: the signal that follows it must not pass for an EINTR without one.
         uint64_t signalled = atomic_load(&v->signalled);
+        if (atomic_load(&stopping)) return 0;
         int result = ioctl(v->fd, KVM_RUN, 0);
         if (result == 0) {
             if (v->run->exit_reason == reason) return 1;
@@ -144,7 +146,6 @@ static int next_exit(struct vcpu *v, unsigned reason) {
         }
         if (atomic_load(&v->signalled) == signalled) v->unasked++;
     }
-    return 0;
 }
 
 static void check_registers(struct vcpu *v) {

@@ -62,7 +62,8 @@ extension Pane {
             [
                 (">", "the vCPU that all panes show"),
                 ("columns", "number, state, RIP, symbol, instructions, VMGEXIT"),
-                ("ready", "can run"), ("halted", "waits for an interrupt"),
+                ("ready", "can run"), ("outside", "the VMM has it: it runs when that lets it"),
+                ("halted", "waits for an interrupt"),
                 ("held", "waits for its first SIPI"), ("returned", "left its entry function"),
                 ("ended", "the guest is over"), ("Enter o", "chooses the vCPU; shows its code"),
             ]

@@ -11,6 +11,10 @@ extension ForeignMachine {
         state.vcpus.indices.contains(vcpu) ? state.vcpus[vcpu].steps : 0
     }
 
+    package func isOutside(_ vcpu: Int) -> Bool {
+        state.vcpus.indices.contains(vcpu) && state.vcpus[vcpu].isOutside
+    }
+
     package func registers(of vcpu: Int) -> Reading<RegisterFile> {
         guard !isProtected else { return .hidden(.protected) }
         guard state.vcpus.indices.contains(vcpu) else { return .hidden(.unmapped) }

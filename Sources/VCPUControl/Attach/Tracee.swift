@@ -76,7 +76,7 @@ final class Tracee {
     /// The vCPU when it last came out of the guest, once that was seen.
     var registers = RegisterFile()
     var isKnown = false
-    /// Whether it has been waited for in vain since the thread was last held.
+    /// Whether it has been waited for in vain since its thread was last held.
     var isAway = false
     var steps: UInt64 = 0
     /// The steps that the debugger knows of.

@@ -17,6 +17,7 @@ extension Tracer {
         search = ThreadSearch(process, stops)
         try seizeKnown()
         try holdAll()
+        for tracee in tracees where tracee.state == .outside { tracee.isAway = true }
         if !hasAllThreads { search?.leave() }
     }
 

@@ -196,12 +196,17 @@ extension Tracer {
     func hold(_ own: [Tracee]) throws(TraceFailure) -> Tracee? {
         for _ in 0..<20 {
             if let held = own.first(where: { $0.state == .held }) { return held }
-            if own.allSatisfy({ $0.isAway || $0.thread == 0 || isAtHand($0) }) { return nil }
+            if own.allSatisfy(isElsewhere) { return nil }
             guard case .event(let index, let event) = try wait(milliseconds: 10) else { continue }
             keep(note(index, event))
         }
         for tracee in own { tracee.isAway = true }
         return own.first { $0.state == .held }
+    }
+
+    /// Whether a vCPU is outside, and not about to come to its `KVM_RUN` by itself.
+    func isElsewhere(_ tracee: Tracee) -> Bool {
+        tracee.state == .outside && (tracee.isAway || tracee.thread == 0 || isAtHand(tracee))
     }
 
     /// Seizes threads of which it was not known that they run a vCPU.

@@ -126,7 +126,8 @@ package final class Tracer {
             state.vcpus.append(
                 .init(
                     thread: tracee.thread, steps: tracee.steps,
-                    registers: tracee.isKnown ? tracee.registers : nil))
+                    registers: tracee.isKnown ? tracee.registers : nil,
+                    isOutside: isElsewhere(tracee)))
         }
         return state
     }

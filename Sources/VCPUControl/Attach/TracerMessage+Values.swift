@@ -42,6 +42,7 @@ extension PacketWriter {
             put(vcpu.thread)
             put(vcpu.steps)
             put(UInt8(vcpu.registers == nil ? 0 : 1))
+            put(UInt8(vcpu.isOutside ? 1 : 0))
             let registers = vcpu.registers ?? RegisterFile()
             for register in Register.allCases { put(registers[register]) }
         }
@@ -104,10 +105,13 @@ extension PacketReader {
         for _ in 0..<min(count, 4096) {
             let (thread, steps) = (try integer(Int32.self), try integer(UInt64.self))
             let isKnown = try integer(UInt8.self) != 0
+            let isOutside = try integer(UInt8.self) != 0
             var registers = RegisterFile()
             for register in Register.allCases { registers[register] = try integer() }
             state.vcpus.append(
-                .init(thread: thread, steps: steps, registers: isKnown ? registers : nil))
+                .init(
+                    thread: thread, steps: steps, registers: isKnown ? registers : nil,
+                    isOutside: isOutside))
         }
         return state
     }

@@ -42,6 +42,8 @@ struct TracedState: Equatable {
         var steps: UInt64
         /// As KVM left them when the vCPU last came out of the guest; `nil` where that was not seen.
         var registers: RegisterFile?
+        /// Whether it is neither in `KVM_RUN` nor held there.
+        var isOutside: Bool
     }
 
     var vcpus: [VCPU] = []

@@ -171,6 +171,9 @@ package protocol Machine: AnyObject {
     /// A machine that cannot count them counts those that it was asked to step.
     func instructions(of vcpu: Int) -> UInt64
 
+    /// Whether the vCPU of a foreign VM is in its VMM's code, not in `KVM_RUN`: it runs when that lets it.
+    func isOutside(_ vcpu: Int) -> Bool
+
     /// The vCPU's registers; hidden under SEV-ES (`KVM_GET_REGS` fails with EINVAL).
     func registers(of vcpu: Int) -> Reading<RegisterFile>
     func setRegister(_ register: Register, of vcpu: Int, to value: UInt64) throws(MachineError)
@@ -221,6 +224,7 @@ package protocol Machine: AnyObject {
 
 // What most machines have nothing to add to.
 extension Machine {
+    package func isOutside(_ vcpu: Int) -> Bool { false }
     package func setExitStops(_ filters: [ExitFilter]) throws(MachineError) {}
     package func setWatchpoints(_ bytes: [WatchedBytes]) throws(MachineError) {
         guard bytes.isEmpty else { throw .refused("\(traits.name) cannot watch memory") }

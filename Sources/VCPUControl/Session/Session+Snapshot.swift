@@ -17,8 +17,9 @@ extension Session {
 
     func vcpu(_ number: Int) -> Snapshot.VCPU {
         let rip = machine.registers(of: number).map { GuestVirtualAddress($0[.rip]) }
+        let isOutside = states[number] == .ready && machine.isOutside(number)
         return Snapshot.VCPU(
-            number: number, state: states[number], rip: rip,
+            number: number, state: isOutside ? .outside : states[number], rip: rip,
             symbol: rip.value.flatMap(symbols.describe),
             instructions: count(machine.instructions(of: number)))
     }

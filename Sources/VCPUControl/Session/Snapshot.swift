@@ -1,7 +1,9 @@
 /// All that a screen shows of a guest that stands still, as one value.
 package struct Snapshot: Sendable, Equatable {
     package struct VCPU: Sendable, Equatable {
-        package enum State: String, Sendable { case ready, halted, held, returned, ended }
+        package enum State: String, Sendable {
+            case ready, outside, halted, held, returned, ended
+        }
 
         package var number: Int
         package var state: State

@@ -23,9 +23,9 @@ struct PacketTests {
 
     static let state = TracedState(
         vcpus: [
-            .init(thread: 99, steps: 1 << 40, registers: registers),
-            .init(thread: 100, steps: 0, registers: RegisterFile()),
-            .init(thread: 0, steps: 0, registers: nil),
+            .init(thread: 99, steps: 1 << 40, registers: registers, isOutside: false),
+            .init(thread: 100, steps: 0, registers: RegisterFile(), isOutside: true),
+            .init(thread: 0, steps: 0, registers: nil, isOutside: true),
         ])
 
     static let registers: RegisterFile = {
